@@ -1,0 +1,161 @@
+use serde::Serialize;
+
+/// A value of a mask.
+///
+/// 0 background; 1–25 vertebrae counted from the bottom (L5 = 1); 100 spinal canal; 101–125 partially visible
+/// vertebrae; 201–225 discs counted from the bottom (L5/S1 = 201). Everything else is outside the scheme.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct Label(pub u8);
+
+/// What kind of structure a label stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LabelClass {
+    /// No structure.
+    Background,
+    /// A vertebra that is wholly in the picture.
+    Vertebra,
+    /// The spinal canal.
+    Canal,
+    /// A vertebra that the edge of the picture cuts.
+    PartialVertebra,
+    /// An intervertebral disc.
+    Disc,
+    /// A value that the label scheme does not know.
+    Unknown,
+}
+
+/// Names of the vertebrae from the bottom, as long as the usual count of 5 lumbar, 12 thoracic and 7 cervical holds.
+const VERTEBRAE: [&str; 25] = [
+    "L5", "L4", "L3", "L2", "L1", "T12", "T11", "T10", "T9", "T8", "T7", "T6", "T5", "T4", "T3", "T2", "T1", "C7",
+    "C6", "C5", "C4", "C3", "C2", "C1", "C0",
+];
+
+impl Label {
+    /// Background.
+    pub const BACKGROUND: Self = Self(0);
+    /// The spinal canal.
+    pub const CANAL: Self = Self(100);
+
+    /// What kind of structure this is.
+    #[must_use]
+    pub fn class(self) -> LabelClass {
+        match self.0 {
+            0 => LabelClass::Background,
+            1..=25 => LabelClass::Vertebra,
+            100 => LabelClass::Canal,
+            101..=125 => LabelClass::PartialVertebra,
+            201..=225 => LabelClass::Disc,
+            _ => LabelClass::Unknown,
+        }
+    }
+
+    /// Position from the bottom, 1 to 25, of a vertebra or disc.
+    #[must_use]
+    pub fn level(self) -> Option<u8> {
+        match self.class() {
+            LabelClass::Vertebra => Some(self.0),
+            LabelClass::PartialVertebra => Some(self.0 - 100),
+            LabelClass::Disc => Some(self.0 - 200),
+            LabelClass::Background | LabelClass::Canal | LabelClass::Unknown => None,
+        }
+    }
+
+    /// The anatomical name, e.g. `L5`, `L5/S1`, `spinal canal`. Assumes that the patient has no transitional vertebra,
+    /// which the release does not say, so always show the number too. `None` outside the scheme.
+    #[must_use]
+    pub fn name(self) -> Option<String> {
+        let level = usize::from(self.level().unwrap_or(0));
+        Some(match self.class() {
+            LabelClass::Background => "background".to_owned(),
+            LabelClass::Vertebra => VERTEBRAE[level - 1].to_owned(),
+            LabelClass::Canal => "spinal canal".to_owned(),
+            LabelClass::PartialVertebra => format!("{} (partly visible)", VERTEBRAE[level - 1]),
+            LabelClass::Disc if level == 1 => "L5/S1".to_owned(),
+            LabelClass::Disc => format!("{}/{}", VERTEBRAE[level - 1], VERTEBRAE[level - 2]),
+            LabelClass::Unknown => return None,
+        })
+    }
+
+    /// The display colour, red, green, blue. Vertebrae walk through warm hues, discs through cool ones, so that
+    /// neighbours differ; the canal is yellow. Unknown values are magenta: they should be seen.
+    #[must_use]
+    pub fn colour(self) -> [u8; 3] {
+        const VERTEBRA: [[u8; 3]; 5] = [[230, 85, 60], [245, 150, 60], [200, 60, 100], [250, 190, 120], [170, 90, 60]];
+        const DISC: [[u8; 3]; 5] = [[60, 160, 230], [70, 210, 190], [90, 110, 220], [120, 220, 120], [40, 130, 160]];
+        let turn = |palette: [[u8; 3]; 5], level: u8| palette[usize::from(level - 1) % palette.len()];
+        match (self.class(), self.level()) {
+            (LabelClass::Background, _) => [0, 0, 0],
+            (LabelClass::Canal, _) => [250, 225, 70],
+            (LabelClass::Vertebra, Some(level)) => turn(VERTEBRA, level),
+            (LabelClass::PartialVertebra, Some(level)) => turn(VERTEBRA, level).map(|c| c / 2 + 40),
+            (LabelClass::Disc, Some(level)) => turn(DISC, level),
+            _ => [255, 0, 255],
+        }
+    }
+
+    /// Every value of the scheme, background first.
+    pub fn scheme() -> impl Iterator<Item = Self> {
+        (0..=u8::MAX).map(Self).filter(|label| label.class() != LabelClass::Unknown)
+    }
+}
+
+/// A set of labels: one bit for each of the 256 values a mask can hold.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct LabelSet([u64; 4]);
+
+impl LabelSet {
+    /// Adds one label.
+    pub fn insert(&mut self, label: Label) {
+        self.0[usize::from(label.0 / 64)] |= 1 << (label.0 % 64);
+    }
+
+    /// Whether the set holds the label.
+    #[must_use]
+    pub fn contains(&self, label: Label) -> bool {
+        self.0[usize::from(label.0 / 64)] & (1 << (label.0 % 64)) != 0
+    }
+
+    /// The labels, smallest first.
+    pub fn iter(&self) -> impl Iterator<Item = Label> + '_ {
+        (0..=u8::MAX).map(Label).filter(|label| self.contains(*label))
+    }
+
+    /// Whether the set holds nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0 == [0; 4]
+    }
+}
+
+impl FromIterator<Label> for LabelSet {
+    fn from_iter<I: IntoIterator<Item = Label>>(labels: I) -> Self {
+        let mut set = Self::default();
+        labels.into_iter().for_each(|label| set.insert(label));
+        set
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_follow_the_spine_upwards() {
+        let names: Vec<_> = [1, 5, 6, 201, 202, 206, 100, 101].map(|v| Label(v).name().unwrap()).into();
+        assert_eq!(names, ["L5", "L1", "T12", "L5/S1", "L4/L5", "T12/L1", "spinal canal", "L5 (partly visible)"]);
+        assert_eq!(Label(26).name(), None);
+    }
+
+    #[test]
+    fn the_scheme_has_77_values() {
+        assert_eq!(Label::scheme().count(), 1 + 25 + 1 + 25 + 25);
+    }
+
+    #[test]
+    fn a_set_holds_what_was_put_in() {
+        let labels = [Label(0), Label(63), Label(64), Label(255)];
+        assert_eq!(LabelSet::from_iter(labels).iter().collect::<Vec<_>>(), labels);
+    }
+}

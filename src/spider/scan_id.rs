@@ -1,0 +1,138 @@
+use std::fmt;
+use std::str::FromStr;
+
+use serde::Serialize;
+
+/// Number of a patient, 1 to 257 in the release.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct PatientId(pub u32);
+
+impl fmt::Display for PatientId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl FromStr for PatientId {
+    type Err = InvalidScanId;
+
+    /// Digits only, without a leading zero, so that every patient has one spelling.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+        let number = if plain { text.parse().ok() } else { None };
+        number.map(Self).ok_or_else(|| InvalidScanId(text.to_owned()))
+    }
+}
+
+/// The three kinds of series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+pub enum ScanType {
+    /// T1-weighted, 2-D.
+    #[serde(rename = "t1")]
+    T1,
+    /// T2-weighted, 2-D.
+    #[serde(rename = "t2")]
+    T2,
+    /// T2-weighted, 3-D with nearly isotropic voxels.
+    #[serde(rename = "t2_SPACE")]
+    T2Space,
+}
+
+impl ScanType {
+    /// Every scan type, in the order the release counts them.
+    pub const ALL: [Self; 3] = [Self::T1, Self::T2, Self::T2Space];
+
+    /// The name used in file names: `t1`, `t2`, `t2_SPACE`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::T1 => "t1",
+            Self::T2 => "t2",
+            Self::T2Space => "t2_SPACE",
+        }
+    }
+}
+
+impl fmt::Display for ScanType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for ScanType {
+    type Err = InvalidScanId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|t| t.name() == text).ok_or_else(|| InvalidScanId(text.to_owned()))
+    }
+}
+
+/// Name of a scan: `{patient}_{scan type}`, which is also the stem of its files.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ScanId {
+    /// Whose scan it is.
+    pub patient: PatientId,
+    /// Which of the patient's series.
+    pub scan_type: ScanType,
+}
+
+/// The text does not name a scan or a patient.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a scan id; scan ids look like 1_t1, 1_t2 or 5_t2_SPACE")]
+pub struct InvalidScanId(pub String);
+
+impl fmt::Display for ScanId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}_{}", self.patient, self.scan_type)
+    }
+}
+
+impl FromStr for ScanId {
+    type Err = InvalidScanId;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let invalid = || InvalidScanId(text.to_owned());
+        let (patient, kind) = text.split_once('_').ok_or_else(invalid)?;
+        let scan_type = kind.parse().map_err(|_| invalid())?;
+        Ok(Self { patient: patient.parse().map_err(|_| invalid())?, scan_type })
+    }
+}
+
+impl Serialize for ScanId {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_reads_back() {
+        for name in ["1_t1", "257_t2", "5_t2_SPACE"] {
+            assert_eq!(name.parse::<ScanId>().unwrap().to_string(), name);
+        }
+    }
+
+    #[test]
+    fn anything_else_is_refused() {
+        for name in [
+            "",
+            "1",
+            "1_",
+            "_t1",
+            "01_t1",
+            "0_t1",
+            "+1_t1",
+            "1_T1",
+            "1_t2_space",
+            "1_t1.mha",
+            "../1_t1",
+            "99999999999_t1",
+        ] {
+            assert!(name.parse::<ScanId>().is_err(), "{name:?} was accepted");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+use std::fmt;
+use std::str::FromStr;
+
+/// The type of a voxel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ElementType {
+    /// Unsigned, 8 bits.
+    Uint8,
+    /// Signed, 8 bits.
+    Int8,
+    /// Unsigned, 16 bits.
+    Uint16,
+    /// Signed, 16 bits.
+    Int16,
+    /// Unsigned, 32 bits.
+    Uint32,
+    /// Signed, 32 bits.
+    Int32,
+    /// Unsigned, 64 bits.
+    Uint64,
+    /// Signed, 64 bits.
+    Int64,
+    /// IEEE 754, 32 bits.
+    Float32,
+    /// IEEE 754, 64 bits.
+    Float64,
+}
+
+impl ElementType {
+    /// Every element type.
+    pub const ALL: [Self; 10] = [
+        Self::Uint8,
+        Self::Int8,
+        Self::Uint16,
+        Self::Int16,
+        Self::Uint32,
+        Self::Int32,
+        Self::Uint64,
+        Self::Int64,
+        Self::Float32,
+        Self::Float64,
+    ];
+
+    /// Bytes per voxel: 1, 2, 4 or 8.
+    #[must_use]
+    pub fn size(self) -> usize {
+        match self {
+            Self::Uint8 | Self::Int8 => 1,
+            Self::Uint16 | Self::Int16 => 2,
+            Self::Uint32 | Self::Int32 | Self::Float32 => 4,
+            Self::Uint64 | Self::Int64 | Self::Float64 => 8,
+        }
+    }
+
+    /// The name numpy and Zarr v3 use, e.g. `int16`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Uint8 => "uint8",
+            Self::Int8 => "int8",
+            Self::Uint16 => "uint16",
+            Self::Int16 => "int16",
+            Self::Uint32 => "uint32",
+            Self::Int32 => "int32",
+            Self::Uint64 => "uint64",
+            Self::Int64 => "int64",
+            Self::Float32 => "float32",
+            Self::Float64 => "float64",
+        }
+    }
+
+    /// The largest value of an integer type; `None` for the floating-point types.
+    #[must_use]
+    pub fn integer_max(self) -> Option<f64> {
+        Some(match self {
+            Self::Uint8 => f64::from(u8::MAX),
+            Self::Int8 => f64::from(i8::MAX),
+            Self::Uint16 => f64::from(u16::MAX),
+            Self::Int16 => f64::from(i16::MAX),
+            Self::Uint32 => f64::from(u32::MAX),
+            Self::Int32 => f64::from(i32::MAX),
+            Self::Uint64 => u64::MAX as f64,
+            Self::Int64 => i64::MAX as f64,
+            Self::Float32 | Self::Float64 => return None,
+        })
+    }
+}
+
+impl fmt::Display for ElementType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// The text is not the name of an element type.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown element type {0:?}")]
+pub struct UnknownElementType(pub String);
+
+impl FromStr for ElementType {
+    type Err = UnknownElementType;
+
+    fn from_str(name: &str) -> Result<Self, Self::Err> {
+        Self::ALL.into_iter().find(|e| e.name() == name).ok_or_else(|| UnknownElementType(name.to_owned()))
+    }
+}
