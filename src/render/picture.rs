@@ -1,0 +1,178 @@
+//! What a request means for one scan: the canonical picture. Two spellings of one picture are equal, so they share a key.
+
+use super::PictureKind;
+use super::facts::{Limits, ScanFacts};
+use super::frame::{Acquired, Frame};
+use super::label_table::LabelTable;
+use super::parameter::ParameterError;
+use super::query::PictureQuery;
+use super::resample::Filter;
+use super::view::{Layout, SliceView};
+use super::window::Window;
+use crate::volume::ElementType;
+
+/// A picture of a slice (of three, for a montage) of one scan, with nothing left open but the slice.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Picture {
+    pub(super) kind: PictureKind,
+    pub(super) layout: Layout,
+    pub(super) frame: Frame,
+    /// `Nearest` where nothing is resampled.
+    pub(super) filter: Filter,
+    /// `None` for masks.
+    pub(super) tone: Option<Tone>,
+    pub(super) table: Option<LabelTable>,
+    /// `None` but for overlays and montages.
+    pub(super) overlay: Option<OverlayStyle>,
+    /// Whether the PNG is indexed.
+    pub(super) palette: bool,
+    /// Type of a mask array's elements.
+    pub(super) mask_dtype: ElementType,
+}
+
+/// How image values become pixel values.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Tone {
+    pub(super) window: Window,
+    pub(super) output: ElementType,
+}
+
+/// How labels lie over an image.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct OverlayStyle {
+    /// Opacity in thousandths.
+    pub(super) alpha: u16,
+    /// Width of the outline in pixels; 0 for none.
+    pub(super) outline: u8,
+}
+
+impl PictureQuery {
+    /// The picture that this request means for a scan.
+    ///
+    /// # Errors
+    /// [`ParameterError`] when the scan cannot be shown like this, or the picture would be larger than `limits` allow.
+    pub fn resolve(&self, facts: &ScanFacts, limits: Limits) -> Result<Picture, ParameterError> {
+        let view = SliceView::new(facts, self.layout);
+        let frame = Frame::new(acquired(&view, facts), self.size, self.fit, limits.max_pixels / self.kind.tiles())?;
+        let filter = if frame.is_native() { Filter::Nearest } else { self.filter };
+        let tone = if self.kind.is_mask() { None } else { Some(self.tone(facts)?) };
+        Ok(Picture {
+            kind: self.kind,
+            layout: self.layout,
+            frame,
+            filter,
+            tone,
+            table: LabelTable::new(self.labels, &self.map),
+            overlay: self.kind.has_overlay().then_some(OverlayStyle { alpha: self.alpha, outline: self.outline }),
+            palette: self.palette,
+            mask_dtype: self.dtype.unwrap_or(ElementType::Uint8),
+        })
+    }
+
+    fn tone(&self, facts: &ScanFacts) -> Result<Tone, ParameterError> {
+        self.window.check(facts)?;
+        let output = match self.kind {
+            PictureKind::ImageNpy if self.window == Window::None => self.dtype.unwrap_or(facts.element),
+            PictureKind::ImageNpy => self.dtype.unwrap_or(ElementType::Uint16),
+            PictureKind::ImagePng if self.bits == 16 => ElementType::Uint16,
+            _ => ElementType::Uint8,
+        };
+        if self.window == Window::None {
+            check_fits(facts, output, self.kind)?;
+        }
+        Ok(Tone { window: self.window, output })
+    }
+}
+
+/// Whether every stored value of the scan is one of `output`. float32 is taken for what it is: an approximation.
+fn check_fits(facts: &ScanFacts, output: ElementType, kind: PictureKind) -> Result<(), ParameterError> {
+    let fits = match integer_range(output) {
+        None => true,
+        Some((low, high)) => facts.element.integer_max().is_some() && facts.min >= low && facts.max <= high,
+    };
+    if fits {
+        return Ok(());
+    }
+    let range = format!("{} values from {} to {}", facts.element, facts.min, facts.max);
+    if kind == PictureKind::ImageNpy {
+        let message = format!("dtype={output} cannot hold this scan's {range}; use its own type or float32");
+        return Err(ParameterError::conflict("dtype", message));
+    }
+    Err(ParameterError::window_unavailable(format!(
+        "window=none does not apply: {output} pixels cannot hold this scan's {range}; use window=full, which has an exact inverse, or image.npy",
+    )))
+}
+
+fn integer_range(element: ElementType) -> Option<(f64, f64)> {
+    let max = element.integer_max()?;
+    let signed = matches!(element, ElementType::Int8 | ElementType::Int16 | ElementType::Int32 | ElementType::Int64);
+    Some((if signed { -max - 1.0 } else { 0.0 }, max))
+}
+
+fn acquired(view: &SliceView, facts: &ScanFacts) -> Acquired {
+    let [_, rows, columns] = view.shape();
+    Acquired { shape: [rows, columns], pixel_mm: view.pixel_mm(facts) }
+}
+
+impl Picture {
+    /// What kind of picture it is.
+    #[must_use]
+    pub fn kind(&self) -> PictureKind {
+        self.kind
+    }
+
+    /// The view of the scan that the picture is taken from.
+    #[must_use]
+    pub fn view(&self, facts: &ScanFacts) -> SliceView {
+        SliceView::new(facts, self.layout)
+    }
+
+    /// Whether drawing needs the scan's quantiles.
+    #[must_use]
+    pub fn needs_quantiles(&self) -> bool {
+        self.tone.is_some_and(|tone| matches!(tone.window, Window::Percentiles { .. }))
+    }
+
+    /// Millimetres per pixel, from row to row and from column to column.
+    #[must_use]
+    pub fn pixel_mm(&self, facts: &ScanFacts) -> [f64; 2] {
+        self.frame.pixel_mm(acquired(&self.view(facts), facts))
+    }
+
+    /// The voxels' type and whether nothing stands between them and the output.
+    pub(super) fn is_verbatim(&self, facts: &ScanFacts) -> bool {
+        let same_values = self.tone.is_some_and(|t| t.window == Window::None && t.output == facts.element);
+        same_values && self.frame.is_native() && self.frame.is_full()
+    }
+
+    /// A text that says everything about the picture and that no other picture of the scan has.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let Frame { canvas: [height, width], offset: [top, left], rows, columns } = self.frame;
+        let layout = if self.layout == Layout::Stored { "stored" } else { "canonical" };
+        let mut text = format!(
+            "{} {layout} {height}x{width}+{top}+{left} {}/{}+{} {}/{}+{} {}",
+            self.kind.file_name(),
+            rows.len,
+            rows.scaled,
+            rows.start,
+            columns.len,
+            columns.scaled,
+            columns.start,
+            self.filter
+        );
+        if let Some(Tone { window, output }) = self.tone {
+            text.push_str(&format!(" {} {output}", window.key()));
+        }
+        if let Some(OverlayStyle { alpha, outline }) = self.overlay {
+            text.push_str(&format!(" alpha{alpha} outline{outline}"));
+        }
+        if let Some(table) = &self.table {
+            text.push_str(&format!(" {}", table.key()));
+        }
+        if self.kind.is_mask() {
+            text.push_str(&format!(" {} palette{}", self.mask_dtype, u8::from(self.palette)));
+        }
+        text
+    }
+}

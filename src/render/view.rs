@@ -1,0 +1,136 @@
+//! Layouts: how slices are addressed and oriented. The store has canonical slices; a view says which of them make a slice
+//! of another layout, and puts their voxels in its order.
+
+use std::borrow::Cow;
+use std::str::FromStr;
+
+use super::facts::ScanFacts;
+use crate::volume::Slice;
+
+/// A layout.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Layout {
+    /// Slices from the patient's right to left, rows from head to foot, columns from front to back.
+    Canonical,
+    /// As in the file, axes named as the Hugging Face edition names them: the file's numpy axes (k, j, i), and slices lie
+    /// on the last one unless the first is shorter than the last.
+    Stored,
+}
+
+impl FromStr for Layout {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        match text {
+            "canonical" => Ok(Self::Canonical),
+            "stored" => Ok(Self::Stored),
+            _ => Err(()),
+        }
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct ViewAxis {
+    /// The canonical axis that this one is.
+    canonical: usize,
+    flipped: bool,
+    len: usize,
+}
+
+impl ViewAxis {
+    fn canonical_index(self, index: usize) -> usize {
+        if self.flipped { self.len - 1 - index } else { index }
+    }
+}
+
+/// A scan as one layout shows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SliceView {
+    /// Slice, row, column.
+    axes: [ViewAxis; 3],
+}
+
+impl SliceView {
+    /// The view of a scan in a layout.
+    #[must_use]
+    pub fn new(facts: &ScanFacts, layout: Layout) -> Self {
+        let canonical = |axis| ViewAxis { canonical: axis, flipped: false, len: facts.shape[axis] };
+        let stored = |axis| {
+            let canonical = (0..3).find(|&c| facts.orientation.source_axis[c] == axis).unwrap_or(axis);
+            ViewAxis { canonical, flipped: facts.orientation.flipped[canonical], len: facts.shape[canonical] }
+        };
+        let axes = match layout {
+            Layout::Canonical => [0, 1, 2].map(canonical),
+            Layout::Stored if stored(0).len < stored(2).len => [0, 1, 2].map(stored),
+            Layout::Stored => [2, 0, 1].map(stored),
+        };
+        Self { axes }
+    }
+
+    /// Number of slices, rows and columns.
+    #[must_use]
+    pub fn shape(&self) -> [usize; 3] {
+        self.axes.map(|axis| axis.len)
+    }
+
+    /// Millimetres between voxel centres of a slice: from row to row, from column to column.
+    #[must_use]
+    pub fn pixel_mm(&self, facts: &ScanFacts) -> [f64; 2] {
+        [1, 2].map(|n: usize| facts.spacing_mm[self.axes[n].canonical])
+    }
+
+    /// The canonical slices of which slice `k` is made, in the order in which [`SliceView::plane`] wants them. One, unless
+    /// the layout's slices are not sagittal.
+    #[must_use]
+    pub fn canonical_slices(&self, k: usize) -> Vec<usize> {
+        if self.is_sagittal() {
+            return vec![self.axes[0].canonical_index(k)];
+        }
+        let across = self.axes.iter().find(|axis| axis.canonical == 0);
+        (0..across.map_or(0, |axis| axis.len)).collect()
+    }
+
+    /// The slice of this view that shows canonical slice `k`; `None` unless the view's slices are sagittal.
+    #[must_use]
+    pub fn showing(&self, k: usize) -> Option<usize> {
+        self.is_sagittal().then(|| self.axes[0].canonical_index(k))
+    }
+
+    /// The voxels of slice `k`, rows × columns in the order of this view, from the canonical slices it is made of.
+    #[must_use]
+    pub fn plane<'a>(&self, k: usize, slices: &[Slice<'a>]) -> Cow<'a, [u8]> {
+        let [_, rows, columns] = self.axes;
+        match slices {
+            [slice] if self.is_sagittal() && rows.canonical == 1 && !columns.flipped => {
+                if !rows.flipped {
+                    return Cow::Borrowed(slice.bytes);
+                }
+                let line = columns.len * slice.element.size();
+                Cow::Owned(slice.bytes.chunks_exact(line.max(1)).rev().flatten().copied().collect())
+            }
+            _ => Cow::Owned(self.gather(k, slices)),
+        }
+    }
+
+    fn is_sagittal(&self) -> bool {
+        self.axes[0].canonical == 0
+    }
+
+    fn gather(&self, k: usize, slices: &[Slice<'_>]) -> Vec<u8> {
+        let [_, rows, columns] = self.axes;
+        let mut plane = Vec::new();
+        for row in 0..rows.len {
+            for column in 0..columns.len {
+                let mut index = [0; 3];
+                for (axis, n) in self.axes.iter().zip([k, row, column]) {
+                    index[axis.canonical] = axis.canonical_index(n);
+                }
+                let slice = slices[if self.is_sagittal() { 0 } else { index[0] }];
+                let size = slice.element.size();
+                let start = (index[1] * slice.columns + index[2]) * size;
+                plane.extend_from_slice(&slice.bytes[start..start + size]);
+            }
+        }
+        plane
+    }
+}
