@@ -1,0 +1,86 @@
+//! The index: everything that is known of the data set except the voxels, in one SQLite file. All SQL lives here.
+//!
+//! [`Writer`] belongs to imports, [`Reader`] to everything that answers questions; a reader cannot change anything.
+//! Every change increases the revision, which is how a running server learns of it.
+
+mod convert;
+mod reader;
+mod records;
+mod rows;
+mod writer;
+
+use std::path::{Path, PathBuf};
+
+pub use reader::{Coverage, Page, Reader};
+pub use records::{CatalogueEntry, DatasetCount, ScanRow, SliceRow, VolumeFacts, VolumeRecord};
+pub use writer::{Imported, Writer};
+
+use crate::spider::{ScanId, ScanType};
+
+/// Name of the index file in a data folder.
+const FILE: &str = "index.sqlite";
+
+/// Something about the index failed.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// There is no index.
+    #[error("there is no index at {0}; run `sagittal import SOURCE --data {folder}` first", folder = .0.parent().unwrap_or(.0).display())]
+    Missing(PathBuf),
+    /// The index cannot be opened or brought up to date.
+    #[error("could not open the index {path}")]
+    Open {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The index is of another version of this program.
+    #[error("could not bring the index {path} up to date; it may come from a newer version of sagittal")]
+    Migrate {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::migrate::MigrateError,
+    },
+    /// A question failed.
+    #[error("could not read {what} from the index")]
+    Read {
+        /// What was asked for.
+        what: &'static str,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// A change failed.
+    #[error("could not write {what} to the index")]
+    Write {
+        /// What was to be written.
+        what: &'static str,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The index holds something that no version of this program writes.
+    #[error("the index holds an unusable {what} ({value}); import again into an empty data folder")]
+    Unusable {
+        /// What.
+        what: &'static str,
+        /// What is there.
+        value: String,
+    },
+}
+
+/// Path of the index of a data folder.
+#[must_use]
+pub fn path_in(data: &Path) -> PathBuf {
+    data.join(FILE)
+}
+
+/// Key of a scan: the natural order of scans (by patient number, then t1, t2, t2_SPACE), the same in every import.
+fn scan_key(scan: ScanId) -> i64 {
+    4 * i64::from(scan.patient.0) + scan.scan_type as i64
+}
+
+/// The smallest and the largest key of a patient's scans.
+fn patient_keys(patient: crate::spider::PatientId) -> (i64, i64) {
+    let key = |scan_type| scan_key(ScanId { patient, scan_type });
+    (key(ScanType::T1), key(ScanType::T2Space))
+}

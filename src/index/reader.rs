@@ -1,0 +1,268 @@
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow};
+use sqlx::{AssertSqlSafe, SqlitePool};
+
+use super::convert::Columns;
+use super::records::{CatalogueEntry, DatasetCount, ScanRow, SliceRow};
+use super::rows::{catalogue_entry, grading, scan_row, slice_label, volume_label};
+use super::{IndexError, path_in, patient_keys, scan_key};
+use crate::spider::{Grading, PatientId, ScanId, Split};
+use crate::volume::{QUANTILES, VolumeLabel};
+
+/// How long a question waits for an import's commit.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Questions that may run at once.
+const CONNECTIONS: u32 = 8;
+
+/// Answers questions; cannot change anything.
+#[derive(Debug, Clone)]
+pub struct Reader {
+    pool: SqlitePool,
+}
+
+/// Which scans a listing shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Coverage {
+    /// Those whose volume is imported.
+    Imported,
+    /// Those of the table whose volume is not.
+    Missing,
+    /// Both.
+    All,
+}
+
+/// A part of a listing.
+#[derive(Debug, Clone)]
+pub struct Page<T, K> {
+    /// The rows.
+    pub items: Vec<T>,
+    /// Rows of the whole listing.
+    pub total: u64,
+    /// What the next part starts after; `None` at the end.
+    pub next: Option<K>,
+}
+
+const SCAN_COLUMNS: &str = "SELECT scan_id, split, raw, revision, image_sha256, mask_sha256, element_type, mask_element_type,
+    source_geometry, source_axis_codes, value_min, value_max, value_mean, auto_low, auto_high, histogram, best_slice, bytes,
+    notes FROM scans LEFT JOIN volumes USING (scan_key) LEFT JOIN patients USING (patient_id)";
+
+impl Reader {
+    /// Opens the index of a data folder.
+    ///
+    /// # Errors
+    /// [`IndexError::Missing`] when there is none, [`IndexError::Open`] when it cannot be opened.
+    pub async fn open(data: &Path) -> Result<Self, IndexError> {
+        let path = path_in(data);
+        if !path.is_file() {
+            return Err(IndexError::Missing(path));
+        }
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .read_only(true)
+            .journal_mode(SqliteJournalMode::Delete)
+            .busy_timeout(BUSY_TIMEOUT);
+        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await;
+        let reader = Self { pool: pool.map_err(|source| IndexError::Open { path, source })? };
+        reader.revision().await?;
+        Ok(reader)
+    }
+
+    /// Grows with every change.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`].
+    pub async fn revision(&self) -> Result<u64, IndexError> {
+        let row = sqlx::query("SELECT revision FROM state").fetch_one(&self.pool).await;
+        Columns(&row.map_err(|source| IndexError::Read { what: "the revision", source })?).count("revision")
+    }
+
+    /// Everything pictures need, of every imported scan.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn catalogue(&self) -> Result<Vec<CatalogueEntry>, IndexError> {
+        let sql = "SELECT scan_id, revision, element_type, source_geometry, value_min, value_max, auto_low, auto_high,
+            window_center, window_width, best_slice FROM volumes JOIN scans USING (scan_key) ORDER BY scan_key";
+        self.all("the catalogue", sqlx::query(sql)).await?.iter().map(catalogue_entry).collect()
+    }
+
+    /// The value below which `per_mille` thousandths of a scan's voxels lie, stored units; `None` for a scan without a
+    /// volume.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn quantiles(&self, scan: ScanId) -> Result<Option<Vec<f64>>, IndexError> {
+        let query = sqlx::query("SELECT quantiles FROM volumes WHERE scan_key = ?").bind(scan_key(scan));
+        let rows = self.all("the quantiles", query).await?;
+        let Some(row) = rows.first() else { return Ok(None) };
+        let columns = Columns(row);
+        let blob: &[u8] = columns.get("quantiles")?;
+        let quantiles: Vec<_> = blob.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
+        if quantiles.len() == QUANTILES {
+            Ok(Some(quantiles))
+        } else {
+            Err(IndexError::Unusable { what: "quantiles", value: format!("{} bytes", blob.len()) })
+        }
+    }
+
+    /// How many scans, volumes and slices there are, by split and scan type.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn counts(&self) -> Result<Vec<DatasetCount>, IndexError> {
+        let sql = "SELECT split, scan_type, count(*) AS scans, count(volumes.scan_key) AS volumes,
+            coalesce(sum(slices), 0) AS slices FROM scans LEFT JOIN volumes USING (scan_key)
+            LEFT JOIN patients USING (patient_id) GROUP BY split, scan_type ORDER BY split, min(scan_key & 3)";
+        let rows = self.all("the counts", sqlx::query(sql)).await?;
+        let count = |row| {
+            let columns = Columns(row);
+            Ok(DatasetCount {
+                split: columns.split("split")?,
+                scan_type: columns.parsed("scan_type")?,
+                scans: columns.count("scans")?,
+                volumes: columns.count("volumes")?,
+                slices: columns.count("slices")?,
+            })
+        };
+        rows.iter().map(count).collect()
+    }
+
+    /// One scan, if the index knows it.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn scan(&self, scan: ScanId) -> Result<Option<ScanRow>, IndexError> {
+        // Safe: a constant.
+        let sql = AssertSqlSafe(format!("{SCAN_COLUMNS} WHERE scan_key = ?"));
+        let rows = self.all("a scan", sqlx::query(sql).bind(scan_key(scan))).await?;
+        rows.first().map(scan_row).transpose()
+    }
+
+    /// The scans of one patient, in their natural order.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn scans_of(&self, patient: PatientId) -> Result<Vec<ScanRow>, IndexError> {
+        let (first, last) = patient_keys(patient);
+        // Safe: a constant.
+        let sql = AssertSqlSafe(format!("{SCAN_COLUMNS} WHERE scan_key BETWEEN ? AND ? ORDER BY scan_key"));
+        self.all("a patient's scans", sqlx::query(sql).bind(first).bind(last)).await?.iter().map(scan_row).collect()
+    }
+
+    /// The scans after one, in their natural order.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn scans(
+        &self,
+        coverage: Coverage,
+        after: Option<ScanId>,
+        limit: u32,
+    ) -> Result<Page<ScanRow, ScanId>, IndexError> {
+        let covered = match coverage {
+            Coverage::Imported => "volumes.scan_key IS NOT NULL",
+            Coverage::Missing => "volumes.scan_key IS NULL",
+            Coverage::All => "TRUE",
+        };
+        // Safe: constants.
+        let sql = AssertSqlSafe(format!("{SCAN_COLUMNS} WHERE scan_key > ? AND {covered} ORDER BY scan_key LIMIT ?"));
+        let count = AssertSqlSafe(format!(
+            "SELECT count(*) AS total FROM scans LEFT JOIN volumes USING (scan_key) WHERE {covered}"
+        ));
+        let query = sqlx::query(sql).bind(after.map_or(-1, scan_key)).bind(i64::from(limit) + 1);
+        let mut items: Vec<_> = self.all("the scans", query).await?.iter().map(scan_row).collect::<Result<_, _>>()?;
+        let total = self.total(sqlx::query(count)).await?;
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next = items.last().filter(|_| more).map(|row| row.scan);
+        Ok(Page { items, total, next })
+    }
+
+    /// The patients after one, by number, with their splits.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn patients(
+        &self,
+        after: Option<PatientId>,
+        limit: u32,
+    ) -> Result<Page<(PatientId, Split), PatientId>, IndexError> {
+        let query =
+            sqlx::query("SELECT patient_id, split FROM patients WHERE patient_id > ? ORDER BY patient_id LIMIT ?");
+        let rows = self
+            .all("the patients", query.bind(after.map_or(-1, |p| i64::from(p.0))).bind(i64::from(limit) + 1))
+            .await?;
+        let patient = |row| {
+            let columns = Columns(row);
+            Ok((PatientId(columns.count("patient_id")? as u32), columns.parsed("split")?))
+        };
+        let mut items: Vec<_> = rows.iter().map(patient).collect::<Result<_, IndexError>>()?;
+        let total = self.total(sqlx::query("SELECT count(*) AS total FROM patients")).await?;
+        let more = items.len() > limit as usize;
+        items.truncate(limit as usize);
+        let next = items.last().filter(|_| more).map(|(patient, _)| *patient);
+        Ok(Page { items, total, next })
+    }
+
+    /// A patient's gradings, lowest disc first.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn gradings(&self, patient: PatientId) -> Result<Vec<Grading>, IndexError> {
+        let query = sqlx::query("SELECT * FROM gradings WHERE patient_id = ? ORDER BY level").bind(patient.0);
+        self.all("the gradings", query).await?.iter().map(grading).collect()
+    }
+
+    /// Every slice of a scan with its labels; empty for a scan without a volume.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn slices(&self, scan: ScanId) -> Result<Vec<SliceRow>, IndexError> {
+        let key = scan_key(scan);
+        let query =
+            sqlx::query("SELECT slice, labelled_pixels FROM slices WHERE scan_key = ? ORDER BY slice").bind(key);
+        let rows = self.all("the slices", query).await?;
+        let slice = |row| {
+            let columns = Columns(row);
+            let (slice, labelled_pixels) = (columns.index("slice")?, columns.count("labelled_pixels")?);
+            Ok(SliceRow { slice, labelled_pixels, labels: Vec::new() })
+        };
+        let mut slices: Vec<SliceRow> = rows.iter().map(slice).collect::<Result<_, IndexError>>()?;
+        let query = sqlx::query("SELECT * FROM slice_labels WHERE scan_key = ? ORDER BY slice, label").bind(key);
+        for label in self.all("the labels of slices", query).await?.iter().map(slice_label) {
+            let label = label?;
+            if let Some(row) = slices.get_mut(label.slice) {
+                row.labels.push(label);
+            }
+        }
+        Ok(slices)
+    }
+
+    /// The labels of a scan.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn labels(&self, scan: ScanId) -> Result<Vec<VolumeLabel>, IndexError> {
+        let query = sqlx::query("SELECT * FROM scan_labels WHERE scan_key = ? ORDER BY label").bind(scan_key(scan));
+        self.all("the labels of a scan", query).await?.iter().map(volume_label).collect()
+    }
+
+    async fn all(
+        &self,
+        what: &'static str,
+        query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<Vec<SqliteRow>, IndexError> {
+        query.fetch_all(&self.pool).await.map_err(|source| IndexError::Read { what, source })
+    }
+
+    async fn total(
+        &self,
+        query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
+    ) -> Result<u64, IndexError> {
+        let rows = self.all("a count", query).await?;
+        rows.first().map_or(Ok(0), |row| Columns(row).count("total"))
+    }
+}

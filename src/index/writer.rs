@@ -1,0 +1,275 @@
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::Duration;
+
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
+use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Sqlite, Transaction};
+
+use super::convert::{Columns, geometry_to_json};
+use super::records::VolumeRecord;
+use super::{IndexError, path_in, scan_key};
+use crate::spider::{FIELDS, Grading, Metadata, PatientId, ScanId, Split, Value};
+use crate::volume::Orientation;
+
+/// How long a change waits for another process's change or question to end.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Changes the index. Each change is one transaction.
+#[derive(Debug)]
+pub struct Writer {
+    connection: SqliteConnection,
+}
+
+/// What the index has of a scan that was imported before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// Of the source files.
+    pub fingerprint: String,
+    /// Of the contents.
+    pub revision: std::sync::Arc<str>,
+}
+
+type Change<'a> = Transaction<'a, Sqlite>;
+
+impl Writer {
+    /// Opens the index of a data folder; makes it, or brings its schema up to date, first.
+    ///
+    /// # Errors
+    /// [`IndexError::Open`] or [`IndexError::Migrate`].
+    pub async fn open(data: &Path) -> Result<Self, IndexError> {
+        let path = path_in(data);
+        // A rollback journal: finished, the index is one file that a read-only folder can serve.
+        let options = SqliteConnectOptions::new()
+            .filename(&path)
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Delete)
+            .busy_timeout(BUSY_TIMEOUT);
+        let opened = options.connect().await;
+        let mut connection = opened.map_err(|source| IndexError::Open { path: path.clone(), source })?;
+        let migrated = sqlx::migrate!().run(&mut connection).await;
+        migrated.map_err(|source| IndexError::Migrate { path, source })?;
+        Ok(Self { connection })
+    }
+
+    /// The scans whose volumes are in the index.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`].
+    pub async fn imported(&mut self) -> Result<HashMap<ScanId, Imported>, IndexError> {
+        let rows = sqlx::query("SELECT scan_id, fingerprint, revision FROM volumes JOIN scans USING (scan_key)")
+            .fetch_all(&mut self.connection)
+            .await
+            .map_err(|source| IndexError::Read { what: "the imported scans", source })?;
+        let imported = |row| {
+            let columns = Columns(row);
+            let revision = columns.get::<String>("revision")?.into();
+            Ok((columns.parsed("scan_id")?, Imported { fingerprint: columns.get("fingerprint")?, revision }))
+        };
+        rows.iter().map(imported).collect()
+    }
+
+    /// Replaces the contents of both tables. Volumes stay. Does nothing when the index has tables with this checksum.
+    ///
+    /// # Errors
+    /// [`IndexError::Write`]; nothing is changed then.
+    pub async fn replace_tables(
+        &mut self,
+        sha256: &str,
+        overview: &[(ScanId, &Metadata)],
+        gradings: &[Grading],
+        splits: &[(PatientId, Split)],
+    ) -> Result<(), IndexError> {
+        let replaced = async {
+            let mut change = self.connection.begin().await?;
+            let known: Option<String> =
+                sqlx::query_scalar("SELECT tables_sha256 FROM state").fetch_one(&mut *change).await?;
+            if known.as_deref() == Some(sha256) {
+                return Ok(());
+            }
+            clear_tables(&mut change).await?;
+            for (scan, metadata) in overview {
+                upsert_scan(&mut change, *scan, metadata).await?;
+            }
+            insert_gradings(&mut change, gradings).await?;
+            insert_splits(&mut change, splits).await?;
+            sqlx::query("UPDATE state SET tables_sha256 = ?").bind(sha256).execute(&mut *change).await?;
+            finish(change).await
+        };
+        replaced.await.map_err(|source| IndexError::Write { what: "the tables", source })
+    }
+
+    /// Makes one scan visible, with its slices and labels; replaces what was there of it.
+    ///
+    /// # Errors
+    /// [`IndexError::Write`]; nothing is changed then.
+    pub async fn record_volume(&mut self, record: &VolumeRecord) -> Result<(), IndexError> {
+        let recorded = async {
+            let mut change = self.connection.begin().await?;
+            let key = scan_key(record.group.scan);
+            for table in ["volumes", "slices", "slice_labels", "scan_labels"] {
+                // Safe: the names are the four literals above.
+                let delete = AssertSqlSafe(format!("DELETE FROM {table} WHERE scan_key = ?"));
+                sqlx::query(delete).bind(key).execute(&mut *change).await?;
+            }
+            insert_scan_if_missing(&mut change, record.group.scan).await?;
+            insert_volume(&mut change, key, record).await?;
+            insert_labels(&mut change, key, record).await?;
+            finish(change).await
+        };
+        recorded.await.map_err(|source| IndexError::Write { what: "a scan", source })
+    }
+}
+
+/// Every change ends here, so that none is overlooked.
+async fn finish(mut change: Change<'_>) -> sqlx::Result<()> {
+    sqlx::query("UPDATE state SET revision = revision + 1").execute(&mut *change).await?;
+    change.commit().await
+}
+
+/// Removes everything that came from the tables. Scans with a volume keep a bare row.
+async fn clear_tables(change: &mut Change<'_>) -> sqlx::Result<()> {
+    sqlx::query("DELETE FROM gradings").execute(&mut **change).await?;
+    sqlx::query("DELETE FROM patients").execute(&mut **change).await?;
+    let without_volume = "DELETE FROM scans WHERE scan_key NOT IN (SELECT scan_key FROM volumes)";
+    sqlx::query(without_volume).execute(&mut **change).await?;
+    let columns: Vec<_> = FIELDS.iter().map(|field| format!("{} = NULL", field.name)).collect();
+    // Safe: the names are those of FIELDS.
+    let clear = AssertSqlSafe(format!("UPDATE scans SET raw = NULL, {}", columns.join(", ")));
+    sqlx::query(clear).execute(&mut **change).await.map(drop)
+}
+
+async fn insert_scan_if_missing(change: &mut Change<'_>, scan: ScanId) -> sqlx::Result<()> {
+    sqlx::query("INSERT OR IGNORE INTO scans (scan_key, scan_id, patient_id, scan_type) VALUES (?, ?, ?, ?)")
+        .bind(scan_key(scan))
+        .bind(scan.to_string())
+        .bind(scan.patient.0)
+        .bind(scan.scan_type.name())
+        .execute(&mut **change)
+        .await
+        .map(drop)
+}
+
+async fn upsert_scan(change: &mut Change<'_>, scan: ScanId, metadata: &Metadata) -> sqlx::Result<()> {
+    insert_scan_if_missing(change, scan).await?;
+    let columns: Vec<_> = FIELDS.iter().map(|field| format!("{} = ?", field.name)).collect();
+    // Safe: the names are those of FIELDS; the values are bound.
+    let update = AssertSqlSafe(format!("UPDATE scans SET raw = ?, {} WHERE scan_key = ?", columns.join(", ")));
+    let raw: Vec<_> = metadata.iter().map(|(_, _, raw)| raw).collect();
+    let mut query = sqlx::query(update).bind(serde_json::to_string(&raw).unwrap_or_default());
+    for (_, value, _) in metadata.iter() {
+        query = match value {
+            None => query.bind(None::<String>),
+            Some(Value::Integer(value)) => query.bind(*value),
+            Some(Value::Real(value)) => query.bind(*value),
+            Some(Value::Text(value)) => query.bind(value.clone()),
+            Some(list @ (Value::Reals(_) | Value::Texts(_))) => {
+                query.bind(serde_json::to_string(list).unwrap_or_default())
+            }
+        };
+    }
+    query.bind(scan_key(scan)).execute(&mut **change).await.map(drop)
+}
+
+async fn insert_gradings(change: &mut Change<'_>, gradings: &[Grading]) -> sqlx::Result<()> {
+    for grading in gradings {
+        let insert = "INSERT INTO gradings VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)";
+        let mut query = sqlx::query(insert).bind(grading.patient.0).bind(grading.level);
+        for value in grading.values() {
+            query = query.bind(value);
+        }
+        query.execute(&mut **change).await?;
+    }
+    Ok(())
+}
+
+async fn insert_splits(change: &mut Change<'_>, splits: &[(PatientId, Split)]) -> sqlx::Result<()> {
+    for (patient, split) in splits {
+        sqlx::query("INSERT INTO patients (patient_id, split) VALUES (?, ?)")
+            .bind(patient.0)
+            .bind(split.name())
+            .execute(&mut **change)
+            .await?;
+    }
+    Ok(())
+}
+
+async fn insert_volume(change: &mut Change<'_>, key: i64, record: &VolumeRecord) -> sqlx::Result<()> {
+    let source = &record.source_geometry;
+    let canonical = Orientation::to_canonical(source).apply_to_geometry(source);
+    let ([slices, rows, columns], spacing) = (canonical.shape(), canonical.spacing_mm());
+    let intensity = &record.intensity;
+    let quantiles: Vec<u8> = intensity.quantiles.iter().flat_map(|q| q.to_le_bytes()).collect();
+    sqlx::query(
+        "INSERT INTO volumes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    )
+    .bind(key)
+    .bind(&*record.group.revision)
+    .bind(&record.fingerprint)
+    .bind(&record.image_sha256)
+    .bind(&record.mask_sha256)
+    .bind(record.element.name())
+    .bind(record.mask_element.name())
+    .bind(geometry_to_json(source))
+    .bind(Orientation::axis_codes(source))
+    .bind(slices as i64)
+    .bind(rows as i64)
+    .bind(columns as i64)
+    .bind(spacing[0])
+    .bind(spacing[1])
+    .bind(spacing[2])
+    .bind(intensity.min)
+    .bind(intensity.max)
+    .bind(intensity.mean)
+    .bind(intensity.foreground_window.0)
+    .bind(intensity.foreground_window.1)
+    .bind(quantiles)
+    .bind(serde_json::to_string(&intensity.histogram).unwrap_or_default())
+    .bind(record.labels.best_slice() as i64)
+    .bind((canonical.voxels() * (record.element.size() + 1)) as i64)
+    .bind(serde_json::to_string(&record.notes).unwrap_or_default())
+    .execute(&mut **change)
+    .await
+    .map(drop)
+}
+
+async fn insert_labels(change: &mut Change<'_>, key: i64, record: &VolumeRecord) -> sqlx::Result<()> {
+    for (slice, pixels) in record.labels.labelled_pixels.iter().enumerate() {
+        let insert =
+            sqlx::query("INSERT INTO slices VALUES (?, ?, ?)").bind(key).bind(slice as i64).bind(*pixels as i64);
+        insert.execute(&mut **change).await?;
+    }
+    for found in &record.labels.slices {
+        sqlx::query("INSERT INTO slice_labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .bind(key)
+            .bind(found.slice as i64)
+            .bind(found.label.0)
+            .bind(found.pixels as i64)
+            .bind(found.rows.0 as i64)
+            .bind(found.rows.1 as i64)
+            .bind(found.columns.0 as i64)
+            .bind(found.columns.1 as i64)
+            .bind(found.centroid[0])
+            .bind(found.centroid[1])
+            .execute(&mut **change)
+            .await?;
+    }
+    for found in &record.labels.whole {
+        sqlx::query("INSERT INTO scan_labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+            .bind(key)
+            .bind(found.label.0)
+            .bind(found.voxels as i64)
+            .bind(found.best_slice as i64)
+            .bind(found.slices.0 as i64)
+            .bind(found.slices.1 as i64)
+            .bind(found.rows.0 as i64)
+            .bind(found.rows.1 as i64)
+            .bind(found.columns.0 as i64)
+            .bind(found.columns.1 as i64)
+            .bind(found.centroid[0])
+            .bind(found.centroid[1])
+            .bind(found.centroid[2])
+            .execute(&mut **change)
+            .await?;
+    }
+    Ok(())
+}

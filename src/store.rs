@@ -1,0 +1,150 @@
+//! Converted scans at rest: one OME-Zarr 0.5 group (Zarr v3) per scan, one chunk per sagittal slice, so that a slice is
+//! one read. Any program that reads Zarr can open the groups without this one.
+//!
+//! ```text
+//! scans/5_t2_SPACE-3f1c9a02b7de.ome.zarr/
+//!   zarr.json                   group: OME multiscales, axes, spacing
+//!   image/zarr.json             array (slices, rows, columns), the source's element type
+//!   image/c/{slice}/0/0         chunk: raw little-endian voxels, then their CRC-32C
+//!   labels/zarr.json            group: OME list of label images
+//!   labels/spider/zarr.json     group: OME image-label, multiscales
+//!   labels/spider/0/zarr.json   array (slices, rows, columns), uint8
+//!   labels/spider/0/c/{slice}/0/0   chunk: zstd, then its CRC-32C
+//! ```
+//!
+//! Why these codecs: `docs/store.md`.
+//!
+//! Bytes go through the `object_store` crate, a local folder being one of its stores. A group's name carries the revision
+//! of its contents, so a group is never rewritten with other voxels: a scan that is imported again with other files gets
+//! another group, and readers of the old one are not disturbed.
+
+mod chunk;
+mod documents;
+mod read;
+mod write;
+
+use std::path::Path as FsPath;
+use std::sync::Arc;
+
+use object_store::ObjectStore;
+use object_store::local::LocalFileSystem;
+use object_store::path::Path;
+
+use crate::spider::ScanId;
+use crate::volume::ElementType;
+
+pub use chunk::ChunkError;
+pub use documents::GroupFacts;
+pub use read::SliceAddress;
+
+/// The converted scans of one data folder.
+#[derive(Debug, Clone)]
+pub struct Store {
+    objects: Arc<dyn ObjectStore>,
+}
+
+/// Which of a scan's two arrays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Array {
+    /// The scan itself, in the element type of its source.
+    Image,
+    /// Its labels, `uint8`.
+    Mask,
+}
+
+impl Array {
+    /// Path of the array inside the scan's group.
+    #[must_use]
+    pub fn path(self) -> &'static str {
+        match self {
+            Self::Image => "image",
+            Self::Mask => "labels/spider/0",
+        }
+    }
+
+    fn element(self, image: ElementType) -> ElementType {
+        match self {
+            Self::Image => image,
+            Self::Mask => ElementType::Uint8,
+        }
+    }
+}
+
+/// Name of one converted scan's group: the scan and the revision of its contents.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct GroupName {
+    /// Which scan.
+    pub scan: ScanId,
+    /// Which contents: hexadecimal digits derived from the source files.
+    pub revision: Arc<str>,
+}
+
+impl GroupName {
+    /// Path of the group, relative to the data folder.
+    #[must_use]
+    pub fn path(&self) -> String {
+        format!("scans/{}-{}.ome.zarr", self.scan, self.revision)
+    }
+}
+
+/// Something about a store failed.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// The folder cannot hold a store.
+    #[error("could not use {folder} as a data folder")]
+    Open {
+        /// The folder.
+        folder: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// Reading failed; [`StoreError::is_missing`] tells whether because nothing is there.
+    #[error("could not read {path}")]
+    Read {
+        /// Path inside the data folder.
+        path: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// Writing failed.
+    #[error("could not write {path}")]
+    Write {
+        /// Path inside the data folder.
+        path: String,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// The bytes read are not those that were written.
+    #[error("{path} is damaged; import the scan again")]
+    Damaged {
+        /// Path inside the data folder.
+        path: String,
+        /// How it shows.
+        source: ChunkError,
+    },
+}
+
+impl StoreError {
+    /// Whether there was nothing at the path.
+    #[must_use]
+    pub fn is_missing(&self) -> bool {
+        matches!(self, Self::Read { source: object_store::Error::NotFound { .. }, .. })
+    }
+}
+
+impl Store {
+    /// Opens the store in a local folder that exists.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when the folder is not there.
+    pub fn local(folder: &FsPath) -> Result<Self, StoreError> {
+        let objects = LocalFileSystem::new_with_prefix(folder)
+            .map_err(|source| StoreError::Open { folder: folder.display().to_string(), source })?;
+        // Emptied folders go with their last chunk.
+        Ok(Self { objects: Arc::new(objects.with_automatic_cleanup(true)) })
+    }
+
+    fn slice_path(group: &GroupName, array: Array, slice: usize) -> Path {
+        Path::from(format!("{}/{}/c/{slice}/0/0", group.path(), array.path()))
+    }
+}

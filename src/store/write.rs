@@ -1,0 +1,58 @@
+use futures_util::TryStreamExt;
+use object_store::path::Path;
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
+
+use super::documents::{self, GroupFacts};
+use super::{Array, GroupName, Store, StoreError, chunk};
+use crate::volume::Volume;
+
+impl Store {
+    /// Writes every slice of one array. Nothing refers to them until the index does, so an interrupted import leaves
+    /// only chunks that the next one writes again.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`], naming the chunk.
+    pub async fn write_array(&self, group: &GroupName, array: Array, volume: &Volume) -> Result<(), StoreError> {
+        for slice in 0..volume.geometry.axes[0].len {
+            let Some(plane) = volume.slice(slice) else { break };
+            let path = Self::slice_path(group, array, slice);
+            let encoded = chunk::encode(array, plane.bytes).map_err(|error| {
+                let source = object_store::Error::Generic { store: "zstd", source: Box::new(error) };
+                StoreError::Write { path: path.to_string(), source }
+            })?;
+            self.put(&path, encoded.into()).await?;
+        }
+        Ok(())
+    }
+
+    /// Writes the JSON documents that make the chunks a Zarr group; the group's own comes last.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`], naming the document.
+    pub async fn write_documents(&self, group: &GroupName, facts: &GroupFacts) -> Result<(), StoreError> {
+        for (name, document) in documents::all(group.scan, facts) {
+            let path = Path::from(format!("{}/{name}", group.path()));
+            self.put(&path, document.to_string().into_bytes().into()).await?;
+        }
+        Ok(())
+    }
+
+    /// Removes a group that the index no longer refers to.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`], naming what could not be removed.
+    pub async fn remove(&self, group: &GroupName) -> Result<(), StoreError> {
+        let prefix = Path::from(group.path());
+        let failed = |source| StoreError::Write { path: prefix.to_string(), source };
+        let found: Vec<_> = self.objects.list(Some(&prefix)).try_collect().await.map_err(failed)?;
+        for object in found {
+            self.objects.delete(&object.location).await.map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    async fn put(&self, path: &Path, payload: PutPayload) -> Result<(), StoreError> {
+        let written = self.objects.put(path, payload).await;
+        written.map(drop).map_err(|source| StoreError::Write { path: path.to_string(), source })
+    }
+}
