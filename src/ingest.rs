@@ -1,0 +1,222 @@
+//! From a release to a data folder: list the source, check and convert every scan, write its voxels to the store and
+//! then, in one transaction, what is known of it to the index. Scans that are there already are skipped, so an import
+//! that was ended at any moment is simply run again.
+
+mod budget;
+mod convert;
+pub mod demo;
+mod grid;
+mod labels;
+mod report;
+mod source;
+
+use std::collections::{BTreeSet, HashMap};
+use std::path::Path;
+use std::sync::Mutex;
+use std::sync::mpsc;
+
+use sha2::{Digest, Sha256};
+use tokio::runtime::Handle;
+
+use self::budget::MemoryBudget;
+use self::convert::{Pair, convert};
+use crate::formats::tables::{self, GradingsTable, OverviewTable, TableError};
+use crate::index::{Imported, IndexError, Writer};
+use crate::spider::{PatientId, ScanId, splits};
+use crate::store::{GroupName, Store, StoreError};
+
+pub use convert::ScanError;
+pub use labels::MaskError;
+pub use report::{Outcome, Report};
+pub use source::{GRADINGS, OVERVIEW, Source, SourceError, SourceFile};
+
+/// How an import is run.
+#[derive(Debug, Clone, Copy)]
+pub struct Options {
+    /// Scans converted at once.
+    pub jobs: usize,
+    /// Memory that the scans being converted may take together, in bytes.
+    pub memory_bytes: u64,
+}
+
+/// What happens during an import, for a progress bar.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// So much is to be read.
+    Planned {
+        /// Scans that are not there yet.
+        scans: usize,
+        /// Bytes of their source files.
+        bytes: u64,
+    },
+    /// A scan is finished, one way or the other.
+    Finished {
+        /// Which.
+        scan: ScanId,
+        /// Bytes of its source files.
+        bytes: u64,
+        /// How it went.
+        outcome: &'a Outcome,
+    },
+}
+
+/// An import cannot be done at all. Single scans that cannot be imported are in the [`Report`] instead.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The data folder cannot be made.
+    #[error("could not make the data folder {folder}; choose one that you may write to")]
+    Folder {
+        /// Which.
+        folder: String,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// A table cannot be used.
+    #[error("could not read {table}")]
+    Table {
+        /// Which.
+        table: &'static str,
+        /// Why.
+        source: TableError,
+    },
+    /// The store cannot be used.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The index cannot be used.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// Imports `source` into the folder `data`. Must not be called from an async thread; `runtime` drives its reads and writes.
+///
+/// # Errors
+/// [`ImportError`] when nothing can be imported.
+pub fn run(
+    source: &Source,
+    data: &Path,
+    options: Options,
+    runtime: &Handle,
+    on_event: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<Report, ImportError> {
+    let unusable = |table| move |source| ImportError::Table { table, source };
+    let overview = tables::read_overview(&source.overview).map_err(unusable(OVERVIEW))?;
+    let gradings = tables::read_gradings(&source.gradings).map_err(unusable(GRADINGS))?;
+
+    std::fs::create_dir_all(data)
+        .map_err(|source| ImportError::Folder { folder: data.display().to_string(), source })?;
+    let store = Store::local(data)?;
+    let mut writer = runtime.block_on(Writer::open(data))?;
+    runtime.block_on(replace_tables(&mut writer, source, &overview, &gradings))?;
+    let imported = runtime.block_on(writer.imported())?;
+
+    let (pairs, mut report) = plan(source, &overview, &gradings, &imported);
+    on_event(Event::Planned { scans: pairs.len(), bytes: pairs.iter().map(Pair::bytes).sum() });
+    let workshop =
+        Workshop { store, writer: Mutex::new(writer), memory: MemoryBudget::new(options.memory_bytes), imported };
+    for (pair, outcome) in workshop.convert_all(&pairs, options.jobs, runtime, on_event) {
+        report.outcomes.insert(pair.scan, outcome);
+    }
+    Ok(report)
+}
+
+async fn replace_tables(
+    writer: &mut Writer,
+    source: &Source,
+    overview: &OverviewTable,
+    gradings: &GradingsTable,
+) -> Result<(), IndexError> {
+    let mut hash = Sha256::new();
+    hash.update(&source.overview);
+    hash.update(&source.gradings);
+    let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    // The split is drawn over the patients of the whole table, imported or not, so that it never changes.
+    let patients: BTreeSet<PatientId> = overview.rows.iter().map(|row| row.scan.patient).collect();
+    let patients: Vec<_> = patients.into_iter().collect();
+    let splits: Vec<_> = splits::published(&patients).into_iter().collect();
+    let rows: Vec<_> = overview.rows.iter().map(|row| (row.scan, &row.metadata)).collect();
+    writer.replace_tables(&sha256, &rows, &gradings.gradings, &splits).await
+}
+
+/// Sorts the scans into those to convert and those about which there is nothing to do or nothing that can be done.
+fn plan<'a>(
+    source: &'a Source,
+    overview: &OverviewTable,
+    gradings: &GradingsTable,
+    imported: &HashMap<ScanId, Imported>,
+) -> (Vec<Pair<'a>>, Report) {
+    let mut report = Report::new(source, overview, gradings);
+    let mut pairs = Vec::new();
+    for (&scan, image) in &source.images {
+        let Some(mask) = source.masks.get(&scan) else {
+            report.refuse(scan, ScanError::NoMask { image: image.name(), scan });
+            continue;
+        };
+        let pair = Pair { scan, image, mask };
+        if imported.get(&scan).is_some_and(|known| known.fingerprint == pair.fingerprint()) {
+            report.outcomes.insert(scan, Outcome::Unchanged);
+        } else {
+            pairs.push(pair);
+        }
+    }
+    for (&scan, mask) in source.masks.iter().filter(|(scan, _)| !source.images.contains_key(scan)) {
+        report.refuse(scan, ScanError::NoImage { mask: mask.name(), scan });
+    }
+    (pairs, report)
+}
+
+/// What the threads of an import share.
+struct Workshop {
+    store: Store,
+    writer: Mutex<Writer>,
+    memory: MemoryBudget,
+    imported: HashMap<ScanId, Imported>,
+}
+
+impl Workshop {
+    fn convert_all<'p>(
+        &self,
+        pairs: &'p [Pair<'p>],
+        jobs: usize,
+        runtime: &Handle,
+        on_event: &(dyn Fn(Event<'_>) + Sync),
+    ) -> Vec<(Pair<'p>, Outcome)> {
+        let todo = Mutex::new(pairs.iter());
+        let next = || todo.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+        let (send, receive) = mpsc::channel();
+        std::thread::scope(|scope| {
+            for _ in 0..jobs.clamp(1, pairs.len().max(1)) {
+                let send = send.clone();
+                scope.spawn(move || {
+                    while let Some(pair) = next() {
+                        let outcome = self.import(*pair, runtime);
+                        on_event(Event::Finished { scan: pair.scan, bytes: pair.bytes(), outcome: &outcome });
+                        // The receiver outlives every thread.
+                        let _ = send.send((*pair, outcome));
+                    }
+                });
+            }
+        });
+        drop(send);
+        receive.into_iter().collect()
+    }
+
+    fn import(&self, pair: Pair<'_>, runtime: &Handle) -> Outcome {
+        match self.try_import(pair, runtime) {
+            Ok(notes) => Outcome::Imported { notes },
+            Err(error) => Outcome::Refused(error),
+        }
+    }
+
+    fn try_import(&self, pair: Pair<'_>, runtime: &Handle) -> Result<Vec<String>, ScanError> {
+        let record = convert(pair, &self.store, runtime, &self.memory)?;
+        let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        runtime.block_on(writer.record_volume(&record))?;
+        drop(writer);
+        // Only now does nothing refer to the group that this one replaces.
+        if let Some(before) = self.imported.get(&pair.scan).filter(|before| before.revision != record.group.revision) {
+            let group = GroupName { scan: pair.scan, revision: before.revision.clone() };
+            runtime.block_on(self.store.remove(&group))?;
+        }
+        Ok(record.notes)
+    }
+}
