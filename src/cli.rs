@@ -1,0 +1,91 @@
+//! Commands and configuration, nothing else. Every flag can also be given as an environment variable.
+
+mod demo;
+mod healthcheck;
+mod import;
+mod serve;
+mod settings;
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Serves the SPIDER lumbar-spine MRI release over HTTP: slices, masks, overlays, metadata and gradings.
+#[derive(Debug, Parser)]
+#[command(version, propagate_version = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// How much to log to standard error: error, warn, info, debug, or a filter such as `sagittal=debug`.
+    #[arg(long, global = true, env = "SAGITTAL_LOG", default_value = "info")]
+    log: String,
+    /// Log one JSON object per line.
+    #[arg(long, global = true, env = "SAGITTAL_LOG_JSON")]
+    log_json: bool,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Make a small made-up release, import it and serve it: something to look at within seconds.
+    Demo(demo::Demo),
+    /// Convert a release into a data folder. Run again, it skips what is there.
+    Import(import::Import),
+    /// Serve a data folder.
+    Serve(serve::Serve),
+    /// Ask a running server whether it is ready; for containers without curl.
+    Healthcheck(healthcheck::Healthcheck),
+}
+
+/// Runs the command that the process's arguments name.
+///
+/// Exit code 0: done; 1: done in part (import: some scans were refused) or not healthy; 2: not done.
+#[must_use]
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    if let Err(error) = start_logging(&cli.log, cli.log_json) {
+        return fail(&*error);
+    }
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return fail(&error),
+    };
+    let done = match cli.command {
+        Command::Demo(demo) => demo::run(&demo, &runtime),
+        Command::Import(import) => import::run(&import, &runtime),
+        Command::Serve(serve) => runtime.block_on(serve::run(&serve)).map(|()| ExitCode::SUCCESS),
+        Command::Healthcheck(check) => runtime.block_on(healthcheck::run(&check)).map(|()| ExitCode::SUCCESS),
+    };
+    done.unwrap_or_else(|error| fail(&*error))
+}
+
+/// What a command failed with: shown to the person at the terminal, with every cause.
+type Failure = Box<dyn std::error::Error + Send + Sync>;
+
+fn start_logging(filter: &str, json: bool) -> Result<(), Failure> {
+    let filter =
+        EnvFilter::try_new(filter).map_err(|error| format!("--log {filter:?} is not a log filter: {error}"))?;
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal());
+    if json {
+        log.json().init()
+    } else {
+        log.with_target(false).init()
+    }
+    Ok(())
+}
+
+#[expect(clippy::print_stderr, reason = "the last word of a failed command belongs on the terminal")]
+fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
+    eprint!("error: {error}");
+    let mut source = error.source();
+    while let Some(cause) = source {
+        eprint!(": {cause}");
+        source = cause.source();
+    }
+    eprintln!();
+    ExitCode::from(2)
+}

@@ -1,0 +1,60 @@
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Args;
+use tokio::runtime::Runtime;
+
+use super::Failure;
+use super::import::{example, import_with_progress};
+use super::serve::serve_folder;
+use super::settings::{ImportSettings, ServeSettings};
+use crate::ingest::demo::write_release;
+use crate::spider::ScanId;
+
+#[derive(Debug, Args)]
+pub(super) struct Demo {
+    /// Where the made-up release and its data folder go [default: a folder for temporary files].
+    #[arg(long, env = "SAGITTAL_DEMO_DIR")]
+    dir: Option<PathBuf>,
+    #[command(flatten)]
+    import: ImportSettings,
+    #[command(flatten)]
+    serve: ServeSettings,
+}
+
+pub(super) fn run(demo: &Demo, runtime: &Runtime) -> Result<ExitCode, Failure> {
+    let dir = demo.dir.clone().unwrap_or_else(|| std::env::temp_dir().join("sagittal-demo"));
+    let (release, data) = (dir.join("release"), dir.join("data"));
+    write_release_once(&release)?;
+    let report = import_with_progress(&release, &data, &demo.import, runtime)?;
+    let scan = example(&report).ok_or("none of the demo's scans could be imported")?;
+    runtime.block_on(serve_folder(&data, &demo.serve, |address| greet(address, scan, &data)))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The release is the same every time, so one that is whole is used again.
+fn write_release_once(release: &Path) -> Result<(), Failure> {
+    let finished = release.join(concat!("made-by-", env!("CARGO_PKG_VERSION")));
+    if finished.is_file() {
+        return Ok(());
+    }
+    write_release(release, |_, _| {})?;
+    std::fs::write(finished, b"")?;
+    Ok(())
+}
+
+fn greet(address: &str, scan: ScanId, data: &Path) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    writeln!(out, "\nA made-up release is being served from {}. Look at:\n", data.display())?;
+    for (what, path) in [
+        ("three depths, plain and labelled", format!("/v1/scans/{scan}/montage.png")),
+        ("one slice", format!("/v1/scans/{scan}/slices/mid/image.png")),
+        ("its labels over it", format!("/v1/scans/{scan}/slices/best/overlay.png?fit=contain")),
+        ("everything about the scan", format!("/v1/scans/{scan}")),
+        ("every scan", "/v1/scans".to_owned()),
+    ] {
+        writeln!(out, "  {what:<34} {address}{path}")?;
+    }
+    writeln!(out, "\nCtrl-C stops it.")
+}

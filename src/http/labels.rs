@@ -1,0 +1,15 @@
+use axum::response::Response;
+
+use super::app::Question;
+use super::bodies::LabelBody;
+use super::problem::Problem;
+use crate::spider::Label;
+
+/// `GET /v1/labels`
+pub(super) async fn list(question: Question) -> Result<Response, Problem> {
+    let body = async {
+        question.pairs.only(&[])?;
+        Ok(Label::scheme().map(LabelBody::new).collect::<Vec<_>>())
+    };
+    question.answer(body).await
+}

@@ -1,0 +1,93 @@
+//! Pages of listings: `limit`, an opaque `cursor`, and where the listing goes on.
+
+use axum::http::Uri;
+use serde::Serialize;
+
+use super::documents::Answer;
+use super::extract::Pairs;
+use super::problem::Problem;
+
+/// Rows of a page when `limit` is not given.
+const DEFAULT_LIMIT: u32 = 100;
+/// The most rows of a page.
+const MOST: u32 = 1000;
+
+/// A page of a listing.
+#[derive(Debug, Serialize)]
+pub(super) struct Listing<T> {
+    pub(super) items: Vec<T>,
+    /// Rows of the whole listing.
+    pub(super) total: u64,
+    /// Path of the next page.
+    pub(super) next: Option<String>,
+}
+
+impl<T> Listing<T> {
+    /// A page of the listing at `uri` that goes on after `next`.
+    pub(super) fn new(items: Vec<T>, total: u64, uri: &Uri, next: Option<&str>) -> Answer<Self> {
+        let next = next.map(|key| next_page(uri, key));
+        let link = next.as_ref().map(|path| format!("<{path}>; rel=\"next\""));
+        Answer { body: Self { items, total, next }, link }
+    }
+}
+
+/// The asked number of rows: 1 to 1000.
+pub(super) fn limit(pairs: &Pairs) -> Result<u32, Problem> {
+    let expected = format!("a whole number from 1 to {MOST}");
+    let limit = pairs.value::<u32>("limit", &expected)?.unwrap_or(DEFAULT_LIMIT);
+    if (1..=MOST).contains(&limit) {
+        return Ok(limit);
+    }
+    Err(Problem::parameter(
+        "invalid_value",
+        "limit",
+        format!("limit={limit} is not valid: limit is {expected}"),
+        vec![expected],
+    ))
+}
+
+/// The key that the asked page comes after.
+pub(super) fn cursor<T: std::str::FromStr>(pairs: &Pairs) -> Result<Option<T>, Problem> {
+    let Some(text) = pairs.text("cursor") else { return Ok(None) };
+    let invalid = || {
+        let detail = "cursor is not one that this server gave out; take it from the `next` of the page before";
+        Problem::parameter("invalid_cursor", "cursor", detail, Vec::new())
+    };
+    let key = decode(&text).and_then(|key| key.parse().ok());
+    key.map(Some).ok_or_else(invalid)
+}
+
+fn next_page(uri: &Uri, key: &str) -> String {
+    let asked = form_urlencoded::parse(uri.query().unwrap_or_default().as_bytes());
+    let mut query = form_urlencoded::Serializer::new(String::new());
+    query.extend_pairs(asked.filter(|(name, _)| name != "cursor"));
+    query.append_pair("cursor", &encode(key));
+    format!("{}?{}", uri.path(), query.finish())
+}
+
+/// Hexadecimal: what a cursor holds is nobody's business but ours, and may change.
+fn encode(key: &str) -> String {
+    key.bytes().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn decode(cursor: &str) -> Option<String> {
+    let digits = cursor.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    String::from_utf8(digits.collect::<Option<_>>()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_cursor_reads_back() {
+        assert_eq!(decode(&encode("5_t2_SPACE")).as_deref(), Some("5_t2_SPACE"));
+        assert_eq!(decode("zz"), None);
+    }
+
+    #[test]
+    fn the_next_page_keeps_every_other_parameter() {
+        let uri: Uri = "/v1/scans?limit=2&cursor=aa&volume=any".parse().unwrap();
+        assert_eq!(next_page(&uri, "1_t1"), "/v1/scans?limit=2&volume=any&cursor=315f7431");
+    }
+}

@@ -1,0 +1,145 @@
+//! "Get me this picture": the catalogue says what a scan is, the cache whether the picture was drawn already, and if it
+//! was not, the store is asked for the slice and a thread of the pool draws. A cached picture costs no SQL.
+
+mod cache;
+mod catalogue;
+mod draw;
+mod order;
+
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::Duration;
+
+use crate::index::{IndexError, Reader};
+use crate::pool::{Broken, Full, Pool};
+use crate::render::{Limits, ParameterError, RenderError};
+use crate::spider::ScanId;
+use crate::store::{Store, StoreError};
+
+pub use cache::CacheStatus;
+pub use catalogue::Catalogue;
+pub use draw::{Drawn, Timing};
+pub use order::{Order, SliceName};
+
+use cache::Cache;
+
+/// How often the catalogue is held against the index.
+const RENEWAL: Duration = Duration::from_millis(500);
+
+/// Draws pictures, once each as long as memory allows.
+#[derive(Debug)]
+pub struct Pictures {
+    catalogue: RwLock<Arc<Catalogue>>,
+    reader: Reader,
+    store: Store,
+    pool: Pool,
+    limits: Limits,
+    cache: Cache,
+}
+
+/// A picture cannot be had.
+#[derive(Debug, Clone, thiserror::Error)]
+pub enum PictureError {
+    /// There is no such scan, or its volume was not imported.
+    #[error("there is no picture of {0}; /v1/scans lists the scans")]
+    UnknownScan(ScanId),
+    /// The scan has no such slice.
+    #[error("there is no slice {slice}; the slices of this scan are 0..{last}, or mid, or best", last = .slices - 1)]
+    SliceOutOfRange {
+        /// What was asked for.
+        slice: usize,
+        /// How many there are.
+        slices: usize,
+    },
+    /// The slice is neither a number nor a name that this scan and layout know.
+    #[error("{name:?} is not a slice; slices are whole numbers from 0, or mid, or best{hint}")]
+    NoSuchSliceName {
+        /// What was asked for.
+        name: String,
+        /// What else to know.
+        hint: &'static str,
+    },
+    /// A parameter is wrong, or wrong for this scan.
+    #[error("{}", .0.message)]
+    Parameter(ParameterError),
+    /// Too much is being drawn already.
+    #[error(transparent)]
+    Full(#[from] Full),
+    /// The scan was imported anew while it was being read.
+    #[error("{0} was just imported anew; ask again")]
+    Replaced(ScanId),
+    /// The store failed.
+    #[error("could not read a slice")]
+    Store(#[source] Arc<StoreError>),
+    /// The index failed.
+    #[error("could not read the index")]
+    Index(#[source] Arc<IndexError>),
+    /// Drawing failed.
+    #[error("could not draw a slice")]
+    Render(#[source] Arc<RenderError>),
+    /// Drawing panicked.
+    #[error(transparent)]
+    Broken(#[from] Broken),
+}
+
+impl From<ParameterError> for PictureError {
+    fn from(error: ParameterError) -> Self {
+        Self::Parameter(error)
+    }
+}
+
+impl From<IndexError> for PictureError {
+    fn from(error: IndexError) -> Self {
+        Self::Index(Arc::new(error))
+    }
+}
+
+impl Pictures {
+    /// Pictures of the scans in an index and its store. `cache_bytes` bounds the memory for those that were drawn.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the index cannot be read.
+    pub async fn open(
+        reader: Reader,
+        store: Store,
+        pool: Pool,
+        limits: Limits,
+        cache_bytes: u64,
+    ) -> Result<Self, IndexError> {
+        let catalogue = RwLock::new(Arc::new(Catalogue::read(&reader).await?));
+        Ok(Self { catalogue, reader, store, pool, limits, cache: Cache::new(cache_bytes) })
+    }
+
+    /// What is served at the moment.
+    #[must_use]
+    pub fn catalogue(&self) -> Arc<Catalogue> {
+        Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Reads the catalogue again if the index has changed.
+    ///
+    /// # Errors
+    /// [`IndexError`]; the catalogue stays as it was.
+    pub async fn renew(&self) -> Result<(), IndexError> {
+        if self.reader.revision().await? != self.catalogue().revision {
+            let renewed = Arc::new(Catalogue::read(&self.reader).await?);
+            tracing::info!(scans = renewed.len(), revision = renewed.revision, "the index has changed");
+            *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = renewed;
+        }
+        Ok(())
+    }
+}
+
+/// Keeps the catalogue up to date for as long as it runs.
+pub async fn renew_catalogue(pictures: Arc<Pictures>) {
+    let mut ticks = tokio::time::interval(RENEWAL);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let mut failing = false;
+    loop {
+        ticks.tick().await;
+        let renewed = pictures.renew().await;
+        if let (Err(error), false) = (&renewed, failing) {
+            tracing::error!(%error, "could not read the index; serving what was known before");
+        }
+        failing = renewed.is_err();
+    }
+}

@@ -1,0 +1,56 @@
+//! Pictures that were drawn, bounded in bytes, with single flight: however many ask for one at once, it is drawn once.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::PictureError;
+use super::draw::Drawn;
+use super::order::Key;
+
+/// What a cached picture takes beside its bytes.
+const OVERHEAD: usize = 512;
+
+#[derive(Debug)]
+pub(super) struct Cache {
+    drawn: moka::future::Cache<Key, Arc<Drawn>>,
+}
+
+/// Where a picture came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// It had been drawn before.
+    Hit,
+    /// It was drawn for this request.
+    Miss,
+    /// It was being drawn for another request.
+    Collapsed,
+}
+
+impl Cache {
+    pub(super) fn new(bytes: u64) -> Self {
+        let weight = |_: &Key, drawn: &Arc<Drawn>| u32::try_from(drawn.bytes.len() + OVERHEAD).unwrap_or(u32::MAX);
+        Self { drawn: moka::future::Cache::builder().max_capacity(bytes).weigher(weight).build() }
+    }
+
+    /// The picture with this key, drawn by `draw` if need be. Errors are not kept.
+    pub(super) async fn get_or_draw(
+        &self,
+        key: Key,
+        draw: impl Future<Output = Result<Drawn, PictureError>> + Send + 'static,
+    ) -> Result<(Arc<Drawn>, CacheStatus), PictureError> {
+        if let Some(drawn) = self.drawn.get(&key).await {
+            return Ok((drawn, CacheStatus::Hit));
+        }
+        let (cache, mine) = (self.drawn.clone(), Arc::new(AtomicBool::new(false)));
+        let leads = Arc::clone(&mine);
+        let lead = async move {
+            leads.store(true, Ordering::Relaxed);
+            draw.await.map(Arc::new)
+        };
+        // A task of its own: should this client give up, the drawing still ends in the cache, for the others who wait.
+        let task = tokio::spawn(async move { cache.try_get_with(key, lead).await });
+        let drawn = task.await.map_err(|error| crate::pool::Broken(error.to_string()))?;
+        let drawn = drawn.map_err(|error: Arc<PictureError>| PictureError::clone(&error))?;
+        Ok((drawn, if mine.load(Ordering::Relaxed) { CacheStatus::Miss } else { CacheStatus::Collapsed }))
+    }
+}

@@ -1,0 +1,158 @@
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::cache::CacheStatus;
+use super::order::Order;
+use super::{PictureError, Pictures};
+use crate::render::{Plane, RenderError, RenderInput, Rendered, ScanFacts, SliceView};
+use crate::store::{Array, SliceAddress, StoreError};
+use crate::volume::{ElementType, Slice};
+
+/// A picture in memory.
+#[derive(Debug)]
+pub struct Drawn {
+    /// The file.
+    pub bytes: Bytes,
+    /// Its media type.
+    pub media_type: &'static str,
+    /// stored = slope × pixel + intercept
+    pub slope: f64,
+    /// stored = slope × pixel + intercept
+    pub intercept: f64,
+    /// Millimetres per pixel, from row to row and from column to column.
+    pub pixel_mm: [f64; 2],
+    /// How long making it took.
+    pub timing: Timing,
+}
+
+/// How long the parts of making a picture took.
+#[derive(Debug, Clone, Copy)]
+pub struct Timing {
+    /// Reading slices.
+    pub read: Duration,
+    /// Drawing, without waiting for a thread.
+    pub draw: Duration,
+}
+
+/// The voxels of the canonical slices that one slice of a view is made of.
+struct Voxels {
+    slice: usize,
+    image: Vec<Bytes>,
+    mask: Vec<Bytes>,
+}
+
+impl Pictures {
+    /// The picture of an order, from the cache or drawn.
+    ///
+    /// # Errors
+    /// [`PictureError`].
+    pub async fn draw(self: &Arc<Self>, order: Order) -> Result<(Arc<Drawn>, CacheStatus), PictureError> {
+        let pictures = Arc::clone(self);
+        let key = order.key.clone();
+        self.cache.get_or_draw(key, async move { pictures.draw_anew(order).await }).await
+    }
+
+    async fn draw_anew(&self, order: Order) -> Result<Drawn, PictureError> {
+        // A place first: a server that is full should not even read.
+        let place = self.pool.admit()?;
+        let start = Instant::now();
+        let mut voxels = Vec::new();
+        for slice in order.slices() {
+            voxels.push(self.voxels(&order, slice).await?);
+        }
+        let quantiles = self.quantiles(&order).await?;
+        let read = start.elapsed();
+        let drawn = place.run(move || {
+            let start = Instant::now();
+            let rendered = render(&order, &voxels, &quantiles);
+            rendered.map(|rendered| (rendered, start.elapsed()))
+        });
+        let (rendered, draw) = drawn.await?.map_err(|error| PictureError::Render(Arc::new(error)))?;
+        let Rendered { bytes, media_type, slope, intercept, pixel_mm } = rendered;
+        let timing = Timing { read, draw };
+        Ok(Drawn { bytes: bytes.into(), media_type, slope, intercept, pixel_mm, timing })
+    }
+
+    async fn voxels(&self, order: &Order, slice: usize) -> Result<Voxels, PictureError> {
+        let kind = order.key.picture.kind();
+        let mut voxels = Voxels { slice, image: Vec::new(), mask: Vec::new() };
+        for canonical in order.key.picture.view(&order.scan.facts).canonical_slices(slice) {
+            if kind.needs_image() {
+                voxels.image.push(self.read(order, Array::Image, canonical).await?);
+            }
+            if kind.needs_mask() {
+                voxels.mask.push(self.read(order, Array::Mask, canonical).await?);
+            }
+        }
+        Ok(voxels)
+    }
+
+    async fn read(&self, order: &Order, array: Array, slice: usize) -> Result<Bytes, PictureError> {
+        let facts = &order.scan.facts;
+        let [_, rows, columns] = facts.shape;
+        let address =
+            SliceAddress { group: &order.scan.group, array, slice, element: facts.element, shape: [rows, columns] };
+        match self.store.read_slice(address).await {
+            Ok(bytes) => Ok(bytes),
+            Err(error) => Err(self.explain(order, error).await),
+        }
+    }
+
+    /// A slice that is not there may belong to a scan that was imported anew after this request looked it up.
+    async fn explain(&self, order: &Order, error: StoreError) -> PictureError {
+        let scan = order.key.scan;
+        if error.is_missing() && self.renew().await.is_ok() {
+            let now = self.catalogue().scan(scan).map(|found| Arc::clone(&found.group.revision));
+            if now.as_ref() != Some(&order.key.revision) {
+                return PictureError::Replaced(scan);
+            }
+        }
+        PictureError::Store(Arc::new(error))
+    }
+
+    async fn quantiles(&self, order: &Order) -> Result<Vec<f64>, PictureError> {
+        if !order.key.picture.needs_quantiles() {
+            return Ok(Vec::new());
+        }
+        self.reader.quantiles(order.key.scan).await?.ok_or(PictureError::Replaced(order.key.scan))
+    }
+}
+
+fn render(order: &Order, voxels: &[Voxels], quantiles: &[f64]) -> Result<Rendered, RenderError> {
+    let facts = &order.scan.facts;
+    let view = order.key.picture.view(facts);
+    let oriented: Vec<_> = voxels
+        .iter()
+        .map(|v| {
+            (
+                oriented(&view, v.slice, &v.image, facts, facts.element),
+                oriented(&view, v.slice, &v.mask, facts, ElementType::Uint8),
+            )
+        })
+        .collect();
+    let [_, rows, columns] = view.shape();
+    let planes: Vec<_> = oriented
+        .iter()
+        .map(|(image, mask)| Plane {
+            image: image.as_deref().map(|bytes| Slice { element: facts.element, rows, columns, bytes }),
+            mask: mask.as_deref().map(|bytes| Slice { element: ElementType::Uint8, rows, columns, bytes }),
+        })
+        .collect();
+    order.key.picture.render(&RenderInput { planes: &planes, facts, quantiles })
+}
+
+/// Slice `k` of a view from the canonical slices it is made of; `None` when there are none because it is not needed.
+fn oriented<'a>(
+    view: &SliceView,
+    k: usize,
+    voxels: &'a [Bytes],
+    facts: &ScanFacts,
+    element: ElementType,
+) -> Option<Cow<'a, [u8]>> {
+    let [_, rows, columns] = facts.shape;
+    let slices: Vec<_> = voxels.iter().map(|bytes| Slice { element, rows, columns, bytes }).collect();
+    (!slices.is_empty()).then(|| view.plane(k, &slices))
+}

@@ -1,0 +1,110 @@
+use std::sync::Arc;
+
+use super::catalogue::CataloguedScan;
+use super::{PictureError, Pictures};
+use crate::render::{MONTAGE_SLICES, Picture, PictureKind, PictureQuery};
+use crate::spider::ScanId;
+
+/// A slice as a path names it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SliceName {
+    /// By index, from 0.
+    Number(usize),
+    /// The middle of the stack.
+    Mid,
+    /// The one with the most labelled pixels.
+    Best,
+}
+
+impl SliceName {
+    /// Reads a name.
+    ///
+    /// # Errors
+    /// [`PictureError::NoSuchSliceName`].
+    pub fn parse(text: &str) -> Result<Self, PictureError> {
+        let unknown = || PictureError::NoSuchSliceName { name: text.to_owned(), hint: "" };
+        match text {
+            "mid" => Ok(Self::Mid),
+            "best" => Ok(Self::Best),
+            _ if text.bytes().all(|b| b.is_ascii_digit()) => text.parse().map(Self::Number).map_err(|_| unknown()),
+            _ => Err(unknown()),
+        }
+    }
+
+    /// The slice's index among `slices`, of which `best` is the best one, if there is one.
+    ///
+    /// # Errors
+    /// [`PictureError::SliceOutOfRange`] and [`PictureError::NoSuchSliceName`].
+    pub fn among(&self, slices: usize, best: Option<usize>) -> Result<usize, PictureError> {
+        let slice = match self {
+            Self::Number(slice) => *slice,
+            Self::Mid => slices / 2,
+            Self::Best => best.ok_or_else(|| PictureError::NoSuchSliceName {
+                name: "best".to_owned(),
+                hint: "; this layout of this scan is not sagittal and has no best slice",
+            })?,
+        };
+        if slice < slices { Ok(slice) } else { Err(PictureError::SliceOutOfRange { slice, slices }) }
+    }
+}
+
+/// What tells one cached picture from another.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Key {
+    pub(super) scan: ScanId,
+    pub(super) revision: Arc<str>,
+    /// In the picture's layout; 0 for a montage.
+    pub(super) slice: usize,
+    pub(super) picture: Picture,
+}
+
+/// A picture that can be had: the scan is there, the slice is there, the parameters fit.
+#[derive(Debug, Clone)]
+pub struct Order {
+    pub(super) key: Key,
+    pub(super) scan: Arc<CataloguedScan>,
+}
+
+impl Order {
+    /// A text that changes whenever the picture's bytes do; known before anything is drawn.
+    #[must_use]
+    pub fn validator(&self) -> String {
+        format!("{}-{} {} {}", self.key.scan, self.key.revision, self.key.slice, self.key.picture.fingerprint())
+    }
+
+    /// The slices that the picture shows, in its layout.
+    pub(super) fn slices(&self) -> Vec<usize> {
+        let [slices, ..] = self.key.picture.view(&self.scan.facts).shape();
+        if self.key.picture.kind() == PictureKind::MontagePng {
+            (1..=MONTAGE_SLICES).map(|n| n * slices / (MONTAGE_SLICES + 1)).collect()
+        } else {
+            vec![self.key.slice]
+        }
+    }
+}
+
+impl Pictures {
+    /// Checks a request for a picture of one slice. Costs no I/O.
+    ///
+    /// # Errors
+    /// [`PictureError`] saying what does not exist or does not fit.
+    pub fn order(&self, scan: ScanId, slice: &SliceName, query: &PictureQuery) -> Result<Order, PictureError> {
+        let mut order = self.order_montage(scan, query)?;
+        let facts = &order.scan.facts;
+        let view = order.key.picture.view(facts);
+        order.key.slice = slice.among(view.shape()[0], view.showing(order.scan.best_slice))?;
+        Ok(order)
+    }
+
+    /// Checks a request for a montage. Costs no I/O.
+    ///
+    /// # Errors
+    /// [`PictureError`] saying what does not exist or does not fit.
+    pub fn order_montage(&self, scan: ScanId, query: &PictureQuery) -> Result<Order, PictureError> {
+        let catalogue = self.catalogue();
+        let found = catalogue.scan(scan).ok_or(PictureError::UnknownScan(scan))?;
+        let picture = query.resolve(&found.facts, self.limits)?;
+        let key = Key { scan, revision: Arc::clone(&found.group.revision), slice: 0, picture };
+        Ok(Order { key, scan: Arc::clone(found) })
+    }
+}

@@ -1,0 +1,61 @@
+//! Holds the `use crate::` edges against the table of rooms in docs/ARCHITECTURE.md.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const ROOT: &str = env!("CARGO_MANIFEST_DIR");
+
+/// Room → rooms it may use, as the table says.
+fn table() -> BTreeMap<String, BTreeSet<String>> {
+    let page = fs::read_to_string(Path::new(ROOT).join("docs/ARCHITECTURE.md")).unwrap();
+    let rows = page.lines().filter(|line| line.starts_with("| `"));
+    let mut rooms = BTreeMap::<String, BTreeSet<String>>::new();
+    for row in rows {
+        let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
+        let room = names(cells[0]).into_iter().next().unwrap();
+        let allowed = match cells[2] {
+            "all" => ALL.iter().map(|&room| room.to_owned()).collect(),
+            "all above but `render`" => rooms.keys().filter(|&room| room != "render").cloned().collect(),
+            cell => names(cell),
+        };
+        rooms.insert(room, allowed);
+    }
+    rooms
+}
+
+const ALL: [&str; 11] =
+    ["cli", "formats", "http", "index", "ingest", "pictures", "pool", "render", "spider", "store", "volume"];
+
+fn names(cell: &str) -> BTreeSet<String> {
+    cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
+}
+
+/// The rooms that a file names after `crate::`.
+fn used(source: &str) -> BTreeSet<String> {
+    let after = source.split("crate::").skip(1);
+    after.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
+}
+
+#[test]
+fn rooms_use_only_what_the_table_allows() {
+    let table = table();
+    assert_eq!(table.keys().map(String::as_str).collect::<Vec<_>>(), ALL, "the table and the rooms differ");
+    let src = Path::new(ROOT).join("src");
+    let mut edges = 0;
+    for file in sources(&src) {
+        let relative = file.strip_prefix(&src).unwrap();
+        let room = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let Some(allowed) = table.get(&room) else { continue };
+        for target in used(&fs::read_to_string(&file).unwrap()) {
+            edges += 1;
+            assert!(target == room || allowed.contains(&target), "{} uses {target}", relative.display());
+        }
+    }
+    assert!(edges > 50, "only {edges} edges found: the test reads the wrong place");
+}

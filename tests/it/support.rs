@@ -1,0 +1,277 @@
+//! A small release, a data folder, and a server over it that answers without a socket.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{HeaderMap, Request, StatusCode};
+use http_body_util::BodyExt;
+use sagittal::formats::metaimage;
+use sagittal::http::{App, router};
+use sagittal::index::Reader;
+use sagittal::ingest::{self, Options, Report, Source};
+use sagittal::pictures::Pictures;
+use sagittal::pool::Pool;
+use sagittal::render::Limits;
+use sagittal::spider::FIELDS;
+use sagittal::store::Store;
+use sagittal::volume::{Axis, ElementType, Geometry, Volume};
+use serde_json::Value as Json;
+use tempfile::TempDir;
+use tower::ServiceExt;
+
+/// The reference data. Tests that need it fail with this text when it is not there.
+pub fn shared(path: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
+    assert!(path.exists(), "{} is missing: this test needs the reference data beside the checkout", path.display());
+    path
+}
+
+/// The two ways volumes of the release lie in their files.
+#[derive(Clone, Copy)]
+pub enum Kind {
+    /// int16, slices on the fastest axis, lowest row first.
+    Lps,
+    /// uint16, slices on the slowest axis, highest row first.
+    Pir,
+}
+
+/// Canonical (slices, rows, columns) of every scan that [`scan`] makes.
+pub const SHAPE: [usize; 3] = [5, 24, 16];
+
+fn axis(len: usize, spacing_mm: f64, direction: [f64; 3]) -> Axis {
+    Axis { len, spacing_mm, direction }
+}
+
+fn geometry(kind: Kind) -> Geometry {
+    let [slices, rows, columns] = SHAPE;
+    let (left, right) = ([1.0, 0.0, 0.0], [-1.0, 0.0, 0.0]);
+    let (up, down, back) = ([0.0, 0.0, 1.0], [0.0, 0.0, -1.0], [0.0, 1.0, 0.0]);
+    let axes = match kind {
+        Kind::Lps => [axis(rows, 2.0, up), axis(columns, 2.5, back), axis(slices, 4.0, left)],
+        Kind::Pir => [axis(slices, 4.0, right), axis(rows, 2.0, down), axis(columns, 2.5, back)],
+    };
+    Geometry { axes, origin_mm: [3.0, -20.0, 10.0] }
+}
+
+/// The value of a voxel, by canonical index: different everywhere, so that no flip goes unnoticed.
+pub fn value(kind: Kind, [slice, row, column]: [usize; 3]) -> i32 {
+    let ramp = (slice * 1000 + row * 30 + column) as i32;
+    match kind {
+        Kind::Lps => ramp - 1000,
+        Kind::Pir => ramp,
+    }
+}
+
+/// The label of a voxel, by canonical index: L5 below its disc below L4, the canal behind, and nothing in the outer slices.
+pub fn label([slice, row, column]: [usize; 3]) -> u8 {
+    match (slice, row, column) {
+        (1..4, 4..10, 4..9) => 2,
+        (1..4, 10..12, 4..9) => 202,
+        (1..4, 12..18, 4..9) => 1,
+        (1..4, 18..20, 4..9) => 201,
+        (1..4, 2..22, 11..13) => 100,
+        _ => 0,
+    }
+}
+
+fn canonical_index(kind: Kind, [a, b, c]: [usize; 3]) -> [usize; 3] {
+    match kind {
+        Kind::Lps => [c, SHAPE[1] - 1 - a, b],
+        Kind::Pir => [SHAPE[0] - 1 - a, b, c],
+    }
+}
+
+fn volume(kind: Kind, element: ElementType, voxel: impl Fn([usize; 3]) -> i32) -> Volume {
+    let geometry = geometry(kind);
+    let [na, nb, nc] = geometry.shape();
+    let indices = (0..na).flat_map(|a| (0..nb).flat_map(move |b| (0..nc).map(move |c| [a, b, c])));
+    let bytes = indices.flat_map(|index| (voxel(canonical_index(kind, index)) as i16).to_le_bytes()).collect();
+    Volume { element, geometry, bytes }
+}
+
+/// The image of a made-up scan.
+pub fn image(kind: Kind) -> Volume {
+    let element = match kind {
+        Kind::Lps => ElementType::Int16,
+        Kind::Pir => ElementType::Uint16,
+    };
+    volume(kind, element, |index| value(kind, index))
+}
+
+/// The mask of a made-up scan.
+pub fn mask(kind: Kind) -> Volume {
+    volume(kind, ElementType::Int16, |index| i32::from(label(index)))
+}
+
+/// A folder laid out like the release.
+pub struct Release {
+    pub dir: TempDir,
+}
+
+impl Release {
+    /// Tables with four rows and files for `1_t1` (LPS), `1_t2` (PIR) and `2_t2_SPACE` (PIR); `3_t1` has a row alone.
+    pub fn small() -> Self {
+        let release = Self::empty();
+        release.table(&[("1_t1", "F "), ("1_t2", "F"), ("2_t2_SPACE", "M "), ("3_t1", "")]);
+        release.scan("1_t1", Kind::Lps);
+        release.scan("1_t2", Kind::Pir);
+        release.scan("2_t2_SPACE", Kind::Pir);
+        release
+    }
+
+    /// No scans and tables without rows.
+    pub fn empty() -> Self {
+        let release = Self { dir: tempfile::tempdir().unwrap() };
+        fs::create_dir(release.path("images")).unwrap();
+        fs::create_dir(release.path("masks")).unwrap();
+        release.table(&[]);
+        let head = "Patient,IVD label,Modic,UP endplate,LOW endplate,Spondylolisthesis,Disc herniation,Disc narrowing,Disc bulging,Pfirrman grade";
+        release.write("radiological_gradings.csv", format!("{head}\r\n1,1,0,0,0,0,1,0,1,4\r\n1,2,1,0,0,0,0,0,0,2\r\n").as_bytes());
+        release
+    }
+
+    pub fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub fn write(&self, name: &str, bytes: &[u8]) {
+        fs::write(self.path(name), bytes).unwrap();
+    }
+
+    /// Writes overview.csv with these scans and sexes; every other cell is as in a plausible row.
+    pub fn table(&self, rows: &[(&str, &str)]) {
+        let columns: Vec<_> = FIELDS.iter().map(|field| field.column).collect();
+        let mut text = format!("new_file_name,{}\r\n", columns.join(","));
+        for (scan, sex) in rows {
+            let cell = |column: &&str| match *column {
+                "sex" => (*sex).to_owned(),
+                "num_vertebrae" | "num_discs" => "2".to_owned(),
+                "birth_date" => "59.0".to_owned(),
+                "subset" => "training".to_owned(),
+                "Manufacturer" => "SIEMENS".to_owned(),
+                "PixelSpacing" => "\"[2.0, 2.5]\"".to_owned(),
+                "WindowCenter" => "2000.0".to_owned(),
+                "WindowWidth" => "1000.0".to_owned(),
+                _ => String::new(),
+            };
+            let cells: Vec<_> = columns.iter().map(cell).collect();
+            text.push_str(&format!("{scan},{}\r\n", cells.join(",")));
+        }
+        self.write("overview.csv", text.as_bytes());
+    }
+
+    pub fn scan(&self, scan: &str, kind: Kind) {
+        self.volume("images", scan, &image(kind));
+        self.volume("masks", scan, &mask(kind));
+    }
+
+    pub fn volume(&self, folder: &str, scan: &str, volume: &Volume) {
+        self.write(&format!("{folder}/{scan}.mha"), &file_of(volume));
+    }
+
+    /// Imports into `data`; must be called outside any runtime.
+    pub fn import(&self, data: &Path) -> Report {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let source = Source::open(self.dir.path()).unwrap();
+        let options = Options { jobs: 2, memory_bytes: 64 << 20 };
+        ingest::run(&source, data, options, runtime.handle(), &|_| ()).unwrap()
+    }
+}
+
+/// A volume as a compressed MetaImage.
+pub fn file_of(volume: &Volume) -> Vec<u8> {
+    let mut file = Vec::new();
+    metaimage::write(volume, Some(flate2::Compression::fast()), &mut file).unwrap();
+    file
+}
+
+/// The service over a data folder, asked without a socket.
+pub struct Service {
+    router: Router,
+    pub pictures: Arc<Pictures>,
+    runtime: tokio::runtime::Runtime,
+    _data: Option<TempDir>,
+}
+
+/// What the service answered.
+pub struct Answer {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: Vec<u8>,
+}
+
+impl Service {
+    /// Over [`Release::small`].
+    pub fn small() -> Self {
+        let data = tempfile::tempdir().unwrap();
+        Release::small().import(data.path());
+        let service = Self::over(data.path());
+        Self { _data: Some(data), ..service }
+    }
+
+    pub fn over(data: &Path) -> Self {
+        Self::with(data, Pool::new(2, 256).unwrap())
+    }
+
+    pub fn with(data: &Path, pool: Pool) -> Self {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let (router, pictures) = runtime.block_on(async {
+            let reader = Reader::open(data).await.unwrap();
+            let store = Store::local(data).unwrap();
+            let limits = Limits { max_pixels: 4096 * 4096 };
+            let pictures = Arc::new(Pictures::open(reader.clone(), store, pool, limits, 64 << 20).await.unwrap());
+            (router(App::new(reader, Arc::clone(&pictures))), pictures)
+        });
+        Self { router, pictures, runtime, _data: None }
+    }
+
+    pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
+        self.runtime.block_on(future)
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        self.send(Request::get(path).body(Body::empty()).unwrap())
+    }
+
+    pub fn send(&self, request: Request<Body>) -> Answer {
+        self.runtime.block_on(self.answer(request))
+    }
+
+    pub async fn answer(&self, request: Request<Body>) -> Answer {
+        let response = self.router.clone().oneshot(request).await.unwrap();
+        let (parts, body) = response.into_parts();
+        let body = body.collect().await.unwrap().to_bytes().to_vec();
+        Answer { status: parts.status, headers: parts.headers, body }
+    }
+
+    /// The JSON at a path that must be there.
+    pub fn json(&self, path: &str) -> Json {
+        let answer = self.get(path);
+        assert_eq!(answer.status, StatusCode::OK, "{path}: {}", String::from_utf8_lossy(&answer.body));
+        answer.json()
+    }
+
+    /// The problem at a path that must not be there, by its status.
+    pub fn problem(&self, path: &str, status: u16) -> Json {
+        let answer = self.get(path);
+        let text = String::from_utf8_lossy(&answer.body).into_owned();
+        assert_eq!(answer.status.as_u16(), status, "{path}: {text}");
+        assert_eq!(answer.header("content-type"), "application/problem+json", "{path}");
+        let problem = answer.json();
+        assert_eq!(problem["status"], status);
+        problem
+    }
+}
+
+impl Answer {
+    pub fn json(&self) -> Json {
+        serde_json::from_slice(&self.body).unwrap()
+    }
+
+    pub fn header(&self, name: &str) -> &str {
+        self.headers.get(name).unwrap_or_else(|| panic!("no {name} header")).to_str().unwrap()
+    }
+}
