@@ -31,7 +31,6 @@ pub use server::serve;
 use problem::Problem;
 
 /// Every route of the service.
-#[must_use]
 pub fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))

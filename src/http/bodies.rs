@@ -93,7 +93,7 @@ pub(super) struct GradingBody {
 impl GradingBody {
     pub(super) fn new(grading: &Grading) -> Self {
         let label = grading.mask_label();
-        Self { grading: grading.clone(), label, level_name: label.and_then(Label::name) }
+        Self { grading: *grading, label, level_name: label.and_then(Label::name) }
     }
 }
 

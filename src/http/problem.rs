@@ -9,9 +9,12 @@ use crate::index::IndexError;
 use crate::pictures::PictureError;
 use crate::render::ParameterError;
 
-/// What a client is told of an error.
+/// What a client is told of an error. Boxed: every handler can return one, hardly any does.
+#[derive(Debug, Clone)]
+pub(super) struct Problem(Box<Told>);
+
 #[derive(Debug, Clone, Serialize)]
-pub(super) struct Problem {
+struct Told {
     #[serde(rename = "type")]
     kind: String,
     title: &'static str,
@@ -37,7 +40,7 @@ fn status_number<S: serde::Serializer>(status: &StatusCode, serializer: S) -> Re
 impl Problem {
     /// A problem with a stable code.
     pub(super) fn new(status: StatusCode, code: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Told {
             kind: format!("/problems/{code}"),
             title: status.canonical_reason().unwrap_or("Error"),
             status,
@@ -45,7 +48,7 @@ impl Problem {
             detail: detail.into(),
             parameter: None,
             allowed: Vec::new(),
-        }
+        }))
     }
 
     /// There is nothing of that name.
@@ -60,7 +63,13 @@ impl Problem {
         detail: impl Into<String>,
         allowed: Vec<String>,
     ) -> Self {
-        Self { parameter: Some(parameter.to_owned()), allowed, ..Self::new(StatusCode::BAD_REQUEST, code, detail) }
+        Self::new(StatusCode::BAD_REQUEST, code, detail).about(parameter, allowed)
+    }
+
+    fn about(mut self, parameter: &str, allowed: Vec<String>) -> Self {
+        self.0.parameter = Some(parameter.to_owned());
+        self.0.allowed = allowed;
+        self
     }
 
     /// Something inside failed. The client learns no more than that; the log has the rest.
@@ -91,12 +100,12 @@ impl std::fmt::Display for Chain<'_> {
 
 impl IntoResponse for Problem {
     fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self).unwrap_or_default();
-        let mut response = (self.status, body).into_response();
+        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+        let mut response = (self.0.status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        if self.status == StatusCode::SERVICE_UNAVAILABLE {
+        if self.0.status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
         response
@@ -105,13 +114,11 @@ impl IntoResponse for Problem {
 
 impl From<ParameterError> for Problem {
     fn from(error: ParameterError) -> Self {
-        let status =
-            if error.code == "output_too_large" { StatusCode::PAYLOAD_TOO_LARGE } else { StatusCode::BAD_REQUEST };
-        Self {
-            status,
-            title: status.canonical_reason().unwrap_or("Error"),
-            ..Self::parameter(error.code, &error.parameter, error.message, error.allowed)
-        }
+        let status = match error.code {
+            "output_too_large" => StatusCode::PAYLOAD_TOO_LARGE,
+            _ => StatusCode::BAD_REQUEST,
+        };
+        Self::new(status, error.code, error.message).about(&error.parameter, error.allowed)
     }
 }
 

@@ -1,7 +1,7 @@
 //! A made-up release: the same folders, file formats, tables and quirks as the real one, so that everything that works
 //! on it works on the real one too. Its patients do not exist; its voxels are drawn from an anatomy in a few formulas.
 //!
-//! Every run writes the same bytes.
+//! Every run writes the same bytes, as long as the machine's mathematical functions round alike.
 
 mod anatomy;
 mod curve;

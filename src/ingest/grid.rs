@@ -16,8 +16,7 @@ pub(super) fn compare(image: &Geometry, mask: &Geometry) -> Result<Vec<String>, 
     }
     let distance = corners(image).zip(corners(mask)).map(|(a, b)| distance_mm(a, b)).fold(0.0, f64::max);
     let half_voxel = image.spacing_mm().into_iter().fold(f64::INFINITY, f64::min) / 2.0;
-    // The negation catches NaN as well.
-    if !(distance <= half_voxel) {
+    if distance > half_voxel {
         return Err(format!("their grids lie up to {distance:.3} mm apart, more than half a voxel"));
     }
     Ok(notes(image, mask))

@@ -52,7 +52,8 @@ impl FromStr for LabelMap {
             _ => {}
         }
         let rule = |item: &str| {
-            let (from, to) = item.split_once('>').ok_or(())?;
+            // curl sends `>` as it is, which no HTTP server may take; `:` needs no escaping.
+            let (from, to) = item.split_once(['>', ':']).ok_or(())?;
             Ok((labels_named(from)?, value(to)?))
         };
         let rules = text.split(',').map(rule).collect::<Result<Vec<_>, ()>>()?;
@@ -146,6 +147,7 @@ mod tests {
         assert_eq!(shown(None, "semantic_vdc"), [0, 1, 1, 0, 3, 1, 2, 2]);
         assert_eq!(shown(None, "binary"), [0, 1, 1, 1, 1, 1, 1, 1]);
         assert_eq!(shown(None, "1-25>7,209>8"), [0, 7, 7, 0, 0, 0, 0, 8]);
+        assert_eq!(shown(None, "1-25:7,209:8"), [0, 7, 7, 0, 0, 0, 0, 8]);
         assert_eq!(shown(Some("discs,100"), "native"), [0, 0, 0, 0, 100, 0, 201, 209]);
         assert_eq!(shown(Some("partial"), "semantic"), [0, 0, 0, 0, 0, 1, 0, 0]);
         assert_eq!(shown(Some("vertebrae,canal"), "native"), [0, 1, 9, 0, 100, 0, 0, 0]);

@@ -91,7 +91,7 @@ const LABELS: Parameter = Parameter {
 };
 const MAP: Parameter = Parameter {
     name: "map",
-    allowed: "native, semantic (1 vertebra, 2 canal, 3 disc), semantic_vdc (1 vertebra, 2 disc, 3 canal), binary, 1-25>1,100>2,…",
+    allowed: "native, semantic (1 vertebra, 2 canal, 3 disc), semantic_vdc (1 vertebra, 2 disc, 3 canal), binary, or rules such as 1-25:1,100:2 (> for : works too, percent-encoded)",
     description: "Other values for the labels; those that are not mentioned become background.",
 };
 const PALETTE: Parameter = Parameter {

@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     fn voxels() -> Vec<u8> {
-        (0..4096u32).map(|i| (i * i >> 5) as u8).collect()
+        (0..4096u32).map(|i| ((i * i) >> 5) as u8).collect()
     }
 
     #[test]

@@ -26,7 +26,10 @@ fn rows_without_a_volume_are_listed_when_asked_for() {
     assert_eq!(service.json("/v1/scans?volume=absent")["items"][0]["scan_id"], "3_t1");
     assert_eq!(service.json("/v1/scans?volume=any")["total"], 4);
     let scan = service.json("/v1/scans/3_t1");
-    assert_eq!((&scan["has_volume"], &scan["shape"], &scan["metadata"]["manufacturer"]), (&json!(false), &json!(null), &json!("SIEMENS")));
+    assert_eq!(
+        (&scan["has_volume"], &scan["shape"], &scan["metadata"]["manufacturer"]),
+        (&json!(false), &json!(null), &json!("SIEMENS"))
+    );
     assert_eq!(service.problem("/v1/scans/3_t1/slices", 404)["code"], "no_volume");
 }
 
@@ -44,7 +47,10 @@ fn a_scan_tells_everything_about_itself() {
     assert_eq!(scan["intensity"]["max"], 4.0 * 1000.0 + 23.0 * 30.0 + 15.0 - 1000.0);
     assert_eq!(scan["geometry"]["source"]["axis_codes_ijk"], "LPS");
     // The file's first voxel is canonical (0, 23, 0), 46 mm below the top.
-    assert_eq!(scan["geometry"]["affine_lps"], json!([[4.0, 0.0, 0.0, 3.0], [0.0, 0.0, 2.5, -20.0], [0.0, -2.0, 0.0, 56.0], [0.0, 0.0, 0.0, 1.0]]));
+    assert_eq!(
+        scan["geometry"]["affine_lps"],
+        json!([[4.0, 0.0, 0.0, 3.0], [0.0, 0.0, 2.5, -20.0], [0.0, -2.0, 0.0, 56.0], [0.0, 0.0, 0.0, 1.0]])
+    );
     let disc = scan["labels"].as_array().unwrap().iter().find(|l| l["label"] == 201).unwrap();
     assert_eq!((&disc["name"], &disc["voxels"], &disc["slices"]), (&json!("L5/S1"), &json!(30), &json!([1, 3])));
     assert_eq!(disc["centroid"], json!([2.0, 18.5, 6.0]));
@@ -57,7 +63,12 @@ fn both_kinds_put_the_same_structure_at_the_same_place() {
     let service = Service::small();
     let labels = |scan: &str| service.json(&format!("/v1/scans/{scan}"))["labels"].clone();
     let indices = |labels: &serde_json::Value| -> Vec<_> {
-        labels.as_array().unwrap().iter().map(|l| (l["label"].clone(), l["centroid"].clone(), l["rows"].clone())).collect()
+        labels
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|l| (l["label"].clone(), l["centroid"].clone(), l["rows"].clone()))
+            .collect()
     };
     assert_eq!(indices(&labels("1_t1")), indices(&labels("1_t2")));
 }

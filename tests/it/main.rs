@@ -1,5 +1,8 @@
 //! Drives the library's router and the binary as a user would. One binary, so that it links once.
 
+#![expect(unreachable_pub, reason = "nothing outside a test binary can reach anything")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
+
 mod architecture;
 mod import;
 mod lookup;

@@ -129,7 +129,10 @@ impl Release {
         fs::create_dir(release.path("masks")).unwrap();
         release.table(&[]);
         let head = "Patient,IVD label,Modic,UP endplate,LOW endplate,Spondylolisthesis,Disc herniation,Disc narrowing,Disc bulging,Pfirrman grade";
-        release.write("radiological_gradings.csv", format!("{head}\r\n1,1,0,0,0,0,1,0,1,4\r\n1,2,1,0,0,0,0,0,0,2\r\n").as_bytes());
+        release.write(
+            "radiological_gradings.csv",
+            format!("{head}\r\n1,1,0,0,0,0,1,0,1,4\r\n1,2,1,0,0,0,0,0,0,2\r\n").as_bytes(),
+        );
         release
     }
 

@@ -13,7 +13,7 @@ const CANAL_LABEL: u8 = 100;
 /// One voxel: a pixel of the plane, at some distance from the middle plane.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Place<'a> {
-    pub(super) plane: &'a PlanePoint,
+    pub(super) plane: &'a PlanePoint<'a>,
     /// Distance to the left of the spine's middle plane, in millimetres.
     pub(super) lateral: f32,
     /// How sharp borders across the slices are, relative to those in the plane.
@@ -24,17 +24,20 @@ pub(super) struct Place<'a> {
 
 /// Lays everything that the mask knows, and the sacrum. Returns the mask's value.
 pub(super) fn lay(spine: &Spine, place: Place<'_>, canvas: &mut Canvas) -> u8 {
-    let mut label = 0;
     let plane = place.plane;
+    if !(-30.0..PROCESS_REACH_MM + 10.0).contains(&plane.offset) {
+        return 0;
+    }
+    let mut label = 0;
     if plane.arc < 4.0 {
         lay_sacrum(place, spine.patient.size, canvas);
     }
-    if let Some(level) = spine.level_at(plane.process_arc) {
+    if let Some(level) = plane.process_level {
         let (within, across) = arch(level, place);
         lay_bone(within, coverage(across), Tissue::Marrow, place, canvas);
         label = if within.max(across) < 0.0 { level.vertebra_label } else { label };
     }
-    if let Some(level) = spine.level_at(plane.arc) {
+    if let Some(level) = plane.level {
         let (within, across) = body(level, place);
         lay_bone(within, coverage(across), marrow(level, plane.arc), place, canvas);
         lay_vein(level, place, canvas);
@@ -43,7 +46,7 @@ pub(super) fn lay(spine: &Spine, place: Place<'_>, canvas: &mut Canvas) -> u8 {
     let canal = canal(plane.arc, place);
     lay_canal(spine, canal, place, canvas);
     label = if canal < 0.0 && plane.arc > -25.0 { CANAL_LABEL } else { label };
-    if let Some(level) = spine.level_at(plane.arc) {
+    if let Some(level) = plane.level {
         let distance = disc(level, place);
         lay_disc(level, distance, place, canvas);
         label = if distance < 0.0 { level.disc_label } else { label };
@@ -64,7 +67,7 @@ fn body(level: &Level, place: Place<'_>) -> (f32, f32) {
 
 /// Half the depth of a body or disc at a distance from the middle plane, given relative to its half width.
 fn narrowed(half_depth: f32, lateral: f32) -> f32 {
-    half_depth * (1.0 - lateral.powi(4)).max(0.0).sqrt()
+    half_depth * (1.0 - lateral.powi(6)).max(0.0).sqrt()
 }
 
 /// Everything behind the body: pedicles, roof of the canal, articular, transverse and spinous processes. Distances from

@@ -21,7 +21,7 @@ pub(super) fn normal_pair(seed: u64, index: u64) -> [f32; 2] {
 #[derive(Debug, Clone, Copy)]
 pub(super) struct SmoothNoise {
     /// Another seed, another pattern.
-    pub(super) seed: u64,
+    pub(super) seed: u32,
 }
 
 impl SmoothNoise {
@@ -35,7 +35,8 @@ impl SmoothNoise {
     }
 
     fn octave(self, point: [f32; 3]) -> f32 {
-        let cell = point.map(f32::floor);
+        // What `floor` gives for numbers that are not whole; it is a function call on the oldest processors.
+        let cell = point.map(|n| (n as i32 - i32::from(n < 0.0)) as f32);
         let fade = |n: usize| {
             let f = point[n] - cell[n];
             f * f * (3.0 - 2.0 * f)
@@ -50,12 +51,13 @@ impl SmoothNoise {
         sum
     }
 
-    fn lattice(self, point: [f32; 3]) -> f32 {
-        // Coordinates stay far below 2²⁰, so that the three do not overlap.
-        let key = point
-            .iter()
-            .fold(self.seed, |key, &n| (key << 21) ^ (key >> 43) ^ (i64::from(n as i32).cast_unsigned() & 0x1f_ffff));
-        (mixed(key) >> 40) as f32 / 8_388_608.0 - 1.0
+    /// The value of one lattice point, -1 to 1. The multipliers are odd and otherwise of no meaning.
+    fn lattice(self, [x, y, z]: [f32; 3]) -> f32 {
+        let spread = |n: f32, by: u32| (n as i32).cast_unsigned().wrapping_mul(by);
+        let key = self.seed ^ spread(x, 0x8da6_b343) ^ spread(y, 0xd816_3841) ^ spread(z, 0xcb1a_b31f);
+        let first = (key ^ (key >> 15)).wrapping_mul(0x2c1b_3c6d);
+        let second = (first ^ (first >> 12)).wrapping_mul(0x297a_2d39);
+        ((second ^ (second >> 15)) >> 8) as f32 / 8_388_608.0 - 1.0
     }
 }
 

@@ -1,14 +1,14 @@
 //! The sagittal plane that a series shows, pixel by pixel, in the coordinates of the spine. Nothing in it depends on
 //! the slice, so it is worked out once for all slices.
 
-use super::spine::{ARCH_MM, PROCESS_REACH_MM, PROCESS_SLOPE, Spine};
+use super::spine::{ARCH_MM, Level, PROCESS_REACH_MM, PROCESS_SLOPE, Spine};
 
 /// Air shown behind the back.
 const AIR_MM: f32 = 12.0;
 
 /// One pixel of the plane. Millimetres.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct PlanePoint {
+pub(super) struct PlanePoint<'a> {
     /// (posterior, superior).
     pub(super) place: [f32; 2],
     /// Arc along the spine.
@@ -17,6 +17,10 @@ pub(super) struct PlanePoint {
     pub(super) offset: f32,
     /// The arc that the roof of the canal and the spinous processes belong to: they sink on their way back.
     pub(super) process_arc: f32,
+    /// The level at `arc`; `None` in the sacrum.
+    pub(super) level: Option<&'a Level>,
+    /// The level at `process_arc`.
+    pub(super) process_level: Option<&'a Level>,
     /// Distance below the skin of the back.
     pub(super) below_skin: f32,
     /// Distance in front of the sheath of the back's muscles.
@@ -25,18 +29,18 @@ pub(super) struct PlanePoint {
 
 /// What a series shows: (rows, columns) and where.
 #[derive(Debug, Clone)]
-pub(super) struct Plane {
+pub(super) struct Plane<'a> {
     pub(super) rows: usize,
     pub(super) columns: usize,
     /// (posterior, superior) of the middle of the first pixel.
     pub(super) first: [f64; 2],
     /// Row after row, the uppermost first, from front to back.
-    pub(super) points: Vec<PlanePoint>,
+    pub(super) points: Vec<PlanePoint<'a>>,
 }
 
-impl Plane {
+impl<'a> Plane<'a> {
     /// The plane of a spine with this (row, column) spacing.
-    pub(super) fn new(spine: &Spine, [row_mm, column_mm]: [f64; 2]) -> Self {
+    pub(super) fn new(spine: &'a Spine, [row_mm, column_mm]: [f64; 2]) -> Self {
         let outline = Outline::new(spine);
         let size = spine.patient.size;
         let (top, bottom, front) =
@@ -90,15 +94,18 @@ impl Outline {
         self.skin.iter().copied().fold(f32::MIN, f32::max)
     }
 
-    fn point(&self, spine: &Spine, place: [f32; 2], start: f32) -> PlanePoint {
+    fn point<'a>(&self, spine: &'a Spine, place: [f32; 2], start: f32) -> PlanePoint<'a> {
         let (arc, offset) = spine.curve.project(place, start);
         let offset = offset + spine.slip_mm(arc);
         let n = (place[1] - LOWEST_MM).clamp(0.0, self.skin.len() as f32 - 1.0) as usize;
+        let process_arc = arc + PROCESS_SLOPE * (offset - ARCH_MM).clamp(0.0, PROCESS_REACH_MM);
         PlanePoint {
             place,
             arc,
             offset,
-            process_arc: arc + PROCESS_SLOPE * (offset - ARCH_MM).clamp(0.0, PROCESS_REACH_MM),
+            process_arc,
+            level: spine.level_at(arc),
+            process_level: spine.level_at(process_arc),
             below_skin: self.skin[n] - place[0],
             below_fascia: self.fascia[n] - place[0],
         }

@@ -72,13 +72,13 @@ impl<'a> Scanner<'a> {
             contrast: Contrast(series.scan_type),
             receiver: Receiver { seed: seed << 32, gain, noise: 0.014 * gain },
             // The same patient has the same texture in every series.
-            texture: SmoothNoise { seed: u64::from(spine.patient.number) },
+            texture: SmoothNoise { seed: spine.patient.number },
             across: (1.6 / series.spacing_mm[0] as f32).min(1.0),
         }
     }
 
     /// Stored value and label.
-    fn voxel(&self, plane: &PlanePoint, lateral: f32, height: f32, index: u64) -> (u16, u8) {
+    fn voxel(&self, plane: &PlanePoint<'_>, lateral: f32, height: f32, index: u64) -> (u16, u8) {
         let mut canvas = Canvas { contrast: self.contrast, value: self.contrast.of(Tissue::Air) };
         let lateral = lateral - self.spine.sideways_mm(plane.arc);
         let mut label = 0;
@@ -92,7 +92,7 @@ impl<'a> Scanner<'a> {
     }
 
     /// Coarse in the belly, long streaks in the back's muscles, fine in between.
-    fn grain(&self, plane: &PlanePoint, lateral: f32) -> f32 {
+    fn grain(&self, plane: &PlanePoint<'_>, lateral: f32) -> f32 {
         let [posterior, superior] = plane.place;
         let cell_mm = match plane.offset {
             ..-38.0 => [20.0, 20.0, 20.0],

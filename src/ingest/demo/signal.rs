@@ -99,6 +99,7 @@ impl Receiver {
     /// The stored value: a magnitude, so its noise is never below 0.
     pub(super) fn value(self, signal: f32, index: u64) -> u16 {
         let [real, imaginary] = normal_pair(self.seed, index).map(|n| n * self.noise);
-        (signal * self.gain + real).hypot(imaginary).round() as u16
+        let real = real + signal * self.gain;
+        ((real * real + imaginary * imaginary).sqrt() + 0.5) as u16
     }
 }

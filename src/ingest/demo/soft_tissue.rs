@@ -21,7 +21,7 @@ pub(super) fn lay(spine: &Spine, place: Place<'_>, canvas: &mut Canvas) {
     } else if plane.offset < FRONT_MM {
         lay_belly(place, canvas);
     }
-    lay_beside(spine, place, canvas);
+    lay_beside(place, canvas);
 }
 
 /// The back's muscles with streaks of fat; in the middle the ligaments between the spinous processes.
@@ -36,8 +36,8 @@ fn lay_back(spine: &Spine, place: Place<'_>, canvas: &mut Canvas) {
     let sheath = (plane.below_fascia - 1.0).abs() - 0.7;
     canvas.lay(Tissue::Cortex, 0.7 * coverage(sheath));
     // Fat between the roofs of the canal, behind the sac.
-    if let Some(level) = spine.level_at(plane.process_arc + 6.0) {
-        let gap = ellipse([plane.process_arc - level.body_middle() + 18.0, plane.offset - ARCH_MM - 1.0], [8.0, 4.0]);
+    if let Some(level) = plane.process_level {
+        let gap = ellipse([plane.process_arc - level.body_middle() + 17.0, plane.offset - ARCH_MM - 1.0], [8.0, 4.0]);
         canvas.lay(Tissue::Fat, coverage(gap.max(slab(place.lateral, 7.0, place.across))));
     }
     let end = PROCESS_REACH_MM * spine.patient.size + 2.5;
@@ -63,12 +63,12 @@ fn lay_belly(place: Place<'_>, canvas: &mut Canvas) {
 }
 
 /// Beside the bodies the psoas; behind it, between the pedicles, the roots of the nerves in fat.
-fn lay_beside(spine: &Spine, place: Place<'_>, canvas: &mut Canvas) {
+fn lay_beside(place: Place<'_>, canvas: &mut Canvas) {
     let plane = place.plane;
-    let half_width = spine.level_at(plane.arc).map_or(24.0, |level| level.half_width);
+    let half_width = plane.level.map_or(24.0, |level| level.half_width);
     let psoas = rounded_box([place.lateral.abs() - half_width - 20.0, plane.offset - 6.0], [20.0, 22.0], 8.0);
     canvas.lay(Tissue::Muscle, coverage(psoas) * (0.92 + 0.08 * place.grain));
-    let Some(level) = spine.level_at(plane.arc) else { return };
+    let Some(level) = plane.level else { return };
     let root = ellipse([plane.arc - root_arc(level), plane.offset - 24.0 - 0.1 * place.lateral.abs()], [3.0, 2.6]);
     canvas.lay(Tissue::Cord, 0.9 * coverage(root.max(slab(place.lateral.abs() - 16.0, 6.0, place.across))));
 }

@@ -99,7 +99,7 @@ impl Spine {
 
     /// How far to the left the spine lies at this arc.
     pub(super) fn sideways_mm(&self, arc: f32) -> f32 {
-        self.patient.scoliosis_mm * (arc / 45.0).sin()
+        self.patient.scoliosis_mm * (arc / 65.0).sin()
     }
 }
 
