@@ -45,7 +45,7 @@ def served(program: Path, source: Path, data: Path) -> Service:
         [program, "import", source, "--data", data], capture_output=True, text=True, timeout=300, check=False
     )
     assert result.returncode == 0, f"import of {source} failed:\n{result.stdout}\n{result.stderr}"
-    return Service(program, source, data)
+    return Service([program, "serve", "--data", data], source, data)
 
 
 @pytest.fixture(scope="session")
@@ -65,7 +65,15 @@ def made(program, shared, tmp_path_factory):
         yield service
 
 
-@pytest.fixture(scope="session", params=["real", "made"])
+@pytest.fixture(scope="session")
+def demo(program, tmp_path_factory):
+    """The release that `sagittal demo` makes up; two of its scans are oblique."""
+    folder = tmp_path_factory.mktemp("demo")
+    with Service([program, "demo", "--dir", folder], folder / "release", folder / "data") as service:
+        yield service
+
+
+@pytest.fixture(scope="session", params=["real", "made", "demo"])
 def service(request) -> Service:
     """Each release in turn."""
     return request.getfixturevalue(request.param)

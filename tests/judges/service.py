@@ -17,16 +17,16 @@ GREETING = "listening on "
 
 
 class Service:
-    """A running server over a data folder; a context manager, so that it is always ended."""
+    """A running server over a data folder; a context manager, so that it is always ended.
 
-    def __init__(self, program: Path, source: Path, data: Path):
+    `source` is the release that the folder was imported from.
+    """
+
+    def __init__(self, command: list, source: Path, data: Path):
         self.source, self.data = source, data
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [program, "serve", "--data", data, "--listen", "127.0.0.1:0"],
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            text=True,
+            [*command, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=self._log, text=True
         )
         try:
             self.address = self._greeted()
@@ -68,7 +68,8 @@ class Service:
         self._log.close()
 
     def get(self, path: str, **parameters) -> httpx.Response:
-        response = self.client.get(path, params=parameters)
+        # httpx takes an empty mapping for "no query at all" and would cut off the path's own.
+        response = self.client.get(path, params=parameters or None)
         assert response.status_code == 200, f"{response.url}: {response.status_code} {response.text[:500]}"
         return response
 

@@ -1,32 +1,14 @@
 """The made-up release is one that the field's programs read."""
 
-import os
-import signal
-import subprocess
-
 import files
 import numpy as np
 import pytest
 import SimpleITK as sitk
 
 
-@pytest.fixture(scope="module")
-def release(program, tmp_path_factory):
-    """The release that `sagittal demo` has made by the time it serves."""
-    folder = tmp_path_factory.mktemp("demo")
-    command = [program, "demo", "--dir", folder, "--listen", "127.0.0.1:0"]
-    with open(folder / "log", "w+") as log, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=log, text=True) as demo:
-        kill = subprocess.Popen(["sleep", "120"])
-        try:
-            line = next((line for line in demo.stdout if line.startswith("listening on ")), None)
-            log.seek(0)
-            assert line, f"the demo did not serve:\n{log.read()}"
-        finally:
-            kill.terminate()
-            kill.wait()
-            os.kill(demo.pid, signal.SIGTERM)
-            demo.wait(20)
-    return folder / "release"
+@pytest.fixture
+def release(demo):
+    return demo.source
 
 
 def test_simpleitk_reads_every_pair(release):

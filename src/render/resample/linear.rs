@@ -115,6 +115,13 @@ impl Gaussian {
     fn radius(&self) -> usize {
         self.sides.len()
     }
+
+    #[inline(always)]
+    fn start(&self, centre: &[f64], sum: &mut [f64]) {
+        for (sum, centre) in sum.iter_mut().zip(centre) {
+            *sum = centre * self.centre;
+        }
+    }
 }
 
 /// numpy adds up to 128 numbers as eight running sums; the last bits depend on it.
@@ -240,30 +247,20 @@ impl<'a> BlurredRows<'a> {
         }
     }
 
-    /// Centre first, then pairs from the outside in, as `scipy.ndimage.correlate1d` adds for symmetric weights.
     #[inline(always)]
     fn blur_along_rows(&mut self, row: usize) {
-        let (radius, rows) = (self.plan.row_blur.radius(), self.slice.rows);
-        let at = |offset: isize| mirrored(row as isize + offset, rows);
-        let margin = self.plan.column_blur.radius();
-        let columns = self.slice.columns;
-        self.load(row);
-        let centre = self.plan.row_blur.centre;
-        let source = &self.source[row % self.source.len()].1;
-        for (value, sample) in self.line[margin..margin + columns].iter_mut().zip(source) {
-            *value = sample * centre;
+        let blur = &self.plan.row_blur;
+        let (radius, rows, kept) = (blur.radius() as isize, self.slice.rows, self.source.len());
+        for offset in -radius..=radius {
+            self.load(mirrored(row as isize + offset, rows));
         }
-        for (n, &weight) in self.plan.row_blur.sides.iter().enumerate() {
-            let distance = (radius - n) as isize;
-            let (above, below) = (at(-distance), at(distance));
-            self.load(above);
-            self.load(below);
-            let kept = self.source.len();
-            let (above, below) = (&self.source[above % kept].1[..columns], &self.source[below % kept].1[..columns]);
-            let line = &mut self.line[margin..margin + columns];
-            for n in 0..columns {
-                line[n] += (above[n] + below[n]) * weight;
-            }
+        let source = |offset: isize| &self.source[mirrored(row as isize + offset, rows) % kept].1[..];
+        let margin = self.plan.column_blur.radius();
+        let line = &mut self.line[margin..margin + self.slice.columns];
+        blur.start(source(0), line);
+        for (n, &weight) in blur.sides.iter().enumerate() {
+            let distance = radius - n as isize;
+            add_pair(source(-distance), source(distance), weight, line);
         }
     }
 
@@ -284,16 +281,20 @@ impl<'a> BlurredRows<'a> {
             self.line[radius - n] = self.line[radius + mirrored(-(n as isize), columns)];
             self.line[radius + columns - 1 + n] = self.line[radius + mirrored((columns - 1 + n) as isize, columns)];
         }
-        let centre = self.plan.column_blur.centre;
-        let blurred = &mut self.blurred[..columns];
-        for (value, sample) in blurred.iter_mut().zip(&self.line[radius..]) {
-            *value = sample * centre;
+        let (blur, line) = (&self.plan.column_blur, &self.line[..]);
+        blur.start(&line[radius..radius + columns], &mut self.blurred);
+        for (n, &weight) in blur.sides.iter().enumerate() {
+            let right = 2 * radius - n;
+            add_pair(&line[n..n + columns], &line[right..right + columns], weight, &mut self.blurred);
         }
-        for (n, &weight) in self.plan.column_blur.sides.iter().enumerate() {
-            let (left, right) = (&self.line[n..n + columns], &self.line[2 * radius - n..2 * radius - n + columns]);
-            for n in 0..columns {
-                blurred[n] += (left[n] + right[n]) * weight;
-            }
-        }
+    }
+}
+
+/// Adds the weighted sum of two samples at equal distances: centre first, then pairs from the outside in, is the order in
+/// which `scipy.ndimage.correlate1d` adds for symmetric weights.
+#[inline(always)]
+fn add_pair(one: &[f64], other: &[f64], weight: f64, sum: &mut [f64]) {
+    for ((sum, one), other) in sum.iter_mut().zip(one).zip(other) {
+        *sum += (one + other) * weight;
     }
 }

@@ -4,6 +4,7 @@ use super::ValueScale;
 use crate::volume::{ElementType, Slice};
 
 /// Writes row `row` of `slice`, every value scaled, to `out`, which has one place for each column.
+#[inline(always)]
 pub(super) fn read_row(slice: Slice<'_>, row: usize, scale: ValueScale, out: &mut [f64]) {
     let size = slice.columns * slice.element.size();
     let bytes = &slice.bytes[row * size..(row + 1) * size];
