@@ -3,7 +3,8 @@
 use divan::{Bencher, black_box};
 use sagittal::formats::png::{Pixels, PngMeta, encode};
 use sagittal::render::{
-    AxisSampling, Filter, Limits, PictureKind, PictureQuery, Plane, RenderInput, Sampling, ScanFacts, ValueScale, resample,
+    AxisSampling, Filter, Limits, PictureKind, PictureQuery, Plane, RenderInput, Sampling, ScanFacts, ValueScale,
+    resample,
 };
 use sagittal::volume::{ElementType, Orientation, Slice};
 

@@ -11,6 +11,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 pub struct Pool {
     threads: Arc<rayon::ThreadPool>,
     places: Arc<Semaphore>,
+    turns: Arc<Semaphore>,
     capacity: usize,
 }
 
@@ -24,11 +25,19 @@ pub struct Full(pub usize);
 #[error("drawing was broken off by a defect: {0}")]
 pub struct Broken(pub String);
 
-/// A place in the pool: the right to run one piece of work.
+/// A place in the queue.
 #[derive(Debug)]
 pub struct Place {
     threads: Arc<rayon::ThreadPool>,
+    turns: Arc<Semaphore>,
     permit: OwnedSemaphorePermit,
+}
+
+/// The head of the queue: the right to fetch what one piece of work needs and to run it.
+#[derive(Debug)]
+pub struct Turn {
+    threads: Arc<rayon::ThreadPool>,
+    permits: [OwnedSemaphorePermit; 2],
 }
 
 impl Pool {
@@ -39,7 +48,9 @@ impl Pool {
     pub fn new(threads: usize, queue: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("draw-{n}")).build()?;
         let capacity = threads + queue;
-        Ok(Self { threads: Arc::new(pool), places: Arc::new(Semaphore::new(capacity)), capacity })
+        // As many again as there are threads may fetch what they need, so that no thread waits for a disk.
+        let turns = Arc::new(Semaphore::new(2 * threads));
+        Ok(Self { threads: Arc::new(pool), places: Arc::new(Semaphore::new(capacity)), turns, capacity })
     }
 
     /// Takes a place, before anything else is done for the request.
@@ -48,27 +59,41 @@ impl Pool {
     /// [`Full`] when none is left.
     pub fn admit(&self) -> Result<Place, Full> {
         let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Full(self.capacity))?;
-        Ok(Place { threads: Arc::clone(&self.threads), permit })
+        Ok(Place { threads: Arc::clone(&self.threads), turns: Arc::clone(&self.turns), permit })
     }
 }
 
 impl Place {
+    /// Waits, in order of arrival. What a piece of work needs is fetched after this and not before: however long the
+    /// queue, memory holds the input of a few pieces only.
+    ///
+    /// # Errors
+    /// [`Broken`] when the pool is gone.
+    pub async fn turn(self) -> Result<Turn, Broken> {
+        let turn = self.turns.acquire_owned().await.map_err(|_| Broken(GONE.to_owned()))?;
+        Ok(Turn { threads: self.threads, permits: [self.permit, turn] })
+    }
+}
+
+impl Turn {
     /// Runs `work` on one of the pool's threads and gives the place back.
     ///
     /// # Errors
     /// [`Broken`] when `work` panics.
     pub async fn run<T: Send + 'static>(self, work: impl FnOnce() -> T + Send + 'static) -> Result<T, Broken> {
         let (send, receive) = oneshot::channel();
-        let permit = self.permit;
+        let permits = self.permits;
         self.threads.spawn_fifo(move || {
             let result = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Broken(panic_text(&*panic)));
-            drop(permit);
+            drop(permits);
             // Nobody waits any more: the result has no use.
             let _ = send.send(result);
         });
-        receive.await.unwrap_or_else(|_| Err(Broken("the pool is gone".to_owned())))
+        receive.await.unwrap_or_else(|_| Err(Broken(GONE.to_owned())))
     }
 }
+
+const GONE: &str = "the pool is gone";
 
 fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
@@ -79,10 +104,14 @@ fn panic_text(panic: &(dyn std::any::Any + Send)) -> String {
 mod tests {
     use super::*;
 
+    async fn turn(pool: &Pool) -> Turn {
+        pool.admit().unwrap().turn().await.unwrap()
+    }
+
     #[tokio::test]
     async fn work_runs_on_named_threads() {
         let pool = Pool::new(1, 0).unwrap();
-        let name = pool.admit().unwrap().run(|| std::thread::current().name().map(str::to_owned)).await.unwrap();
+        let name = turn(&pool).await.run(|| std::thread::current().name().map(str::to_owned)).await.unwrap();
         assert_eq!(name.as_deref(), Some("draw-0"));
     }
 
@@ -92,14 +121,14 @@ mod tests {
         let (running, waiting) = (pool.admit().unwrap(), pool.admit().unwrap());
         assert_eq!(pool.admit().unwrap_err(), Full(2));
         drop(waiting);
-        running.run(|| ()).await.unwrap();
+        running.turn().await.unwrap().run(|| ()).await.unwrap();
         assert!(pool.admit().is_ok());
     }
 
     #[tokio::test]
     async fn a_panic_is_an_error_and_the_place_comes_back() {
         let pool = Pool::new(1, 0).unwrap();
-        let broken = pool.admit().unwrap().run(|| panic!("odd slice")).await.unwrap_err();
+        let broken = turn(&pool).await.run(|| panic!("odd slice")).await.unwrap_err();
         assert_eq!(broken, Broken("odd slice".to_owned()));
         assert!(pool.admit().is_ok());
     }

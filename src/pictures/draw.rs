@@ -57,7 +57,7 @@ impl Pictures {
 
     async fn draw_anew(&self, order: Order) -> Result<Drawn, PictureError> {
         // A place first: a server that is full should not even read.
-        let place = self.pool.admit()?;
+        let turn = self.pool.admit()?.turn().await?;
         let start = Instant::now();
         let mut voxels = Vec::new();
         for slice in order.slices() {
@@ -65,15 +65,19 @@ impl Pictures {
         }
         let quantiles = self.quantiles(&order).await?;
         let read = start.elapsed();
-        let drawn = place.run(move || {
+        let drawn = turn.run(move || {
             let start = Instant::now();
-            let rendered = render(&order, &voxels, &quantiles);
-            rendered.map(|rendered| (rendered, start.elapsed()))
+            let rendered = render(&order, &voxels, &quantiles)?;
+            // What is kept is counted by its length, so it must not hold more: a copy fits exactly, and the roomy buffer
+            // it was drawn in is free for the next picture. Allocators do not shrink one in place.
+            let bytes = Bytes::copy_from_slice(&rendered.bytes);
+            Ok((rendered, bytes, start.elapsed()))
         });
-        let (rendered, draw) = drawn.await?.map_err(|error| PictureError::Render(Arc::new(error)))?;
-        let Rendered { bytes, media_type, slope, intercept, pixel_mm } = rendered;
+        let (rendered, bytes, draw) =
+            drawn.await?.map_err(|error: RenderError| PictureError::Render(Arc::new(error)))?;
+        let Rendered { media_type, slope, intercept, pixel_mm, .. } = rendered;
         let timing = Timing { read, draw };
-        Ok(Drawn { bytes: bytes.into(), media_type, slope, intercept, pixel_mm, timing })
+        Ok(Drawn { bytes, media_type, slope, intercept, pixel_mm, timing })
     }
 
     async fn voxels(&self, order: &Order, slice: usize) -> Result<Voxels, PictureError> {

@@ -98,11 +98,19 @@ impl Counts {
         if fraction < 0.5 { low + (high - low) * fraction } else { high - (high - low) * (1.0 - fraction) }
     }
 
+    /// Counts as `numpy.histogram` does, whose bins are half-open at its own, rounded edges.
     fn histogram(&self, min: f64, max: f64) -> Vec<u64> {
         let mut bins = vec![0; BINS];
-        let scale = if max > min { BINS as f64 / (max - min) } else { 0.0 };
+        let width = (max - min) / BINS as f64;
+        let edge = |bin: usize| bin as f64 * width + min;
         for &(value, count) in &self.distinct {
-            bins[(((value - min) * scale) as usize).min(BINS - 1)] += count;
+            let mut bin = if width > 0.0 { (((value - min) / width) as usize).min(BINS - 1) } else { 0 };
+            if bin > 0 && value < edge(bin) {
+                bin -= 1;
+            } else if bin < BINS - 1 && width > 0.0 && value >= edge(bin + 1) {
+                bin += 1;
+            }
+            bins[bin] += count;
         }
         bins
     }

@@ -13,11 +13,12 @@ from pathlib import Path
 import pytest
 
 import files
+from extremes import write_extremes
 from service import Service
 
 PROJECT = Path(__file__).resolve().parents[2]
-# Both kinds of volume, a patient who mixes them, and the tallest series of the release.
-MADE_PATIENTS = "1,7,58"
+# Both kinds of volume, a patient who mixes them and has two oblique series, and the tallest series of the release.
+MADE_PATIENTS = "1,55,58"
 
 
 @pytest.fixture(scope="session")
@@ -70,6 +71,15 @@ def demo(program, tmp_path_factory):
     """The release that `sagittal demo` makes up; two of its scans are oblique."""
     folder = tmp_path_factory.mktemp("demo")
     with Service([program, "demo", "--dir", folder], folder / "release", folder / "data") as service:
+        yield service
+
+
+@pytest.fixture(scope="session")
+def extreme(program, shared, tmp_path_factory):
+    """Volumes at the edges of what can be."""
+    source = tmp_path_factory.mktemp("extreme") / "release"
+    write_extremes(source, shared)
+    with served(program, source, tmp_path_factory.mktemp("extreme-data")) as service:
         yield service
 
 

@@ -1,16 +1,27 @@
 """The data folder opens in zarr-python and holds what the files hold."""
 
+import shutil
+from pathlib import Path
+
 import files
 import numpy as np
+import pytest
 import zarr
+from extremes import EXTREMES_TOO
+from service import Service
+
+
+def folder_of(data, scan) -> Path:
+    found = list((data / "scans").glob(f"{scan}-*.ome.zarr"))
+    assert len(found) == 1, f"{scan}: {found}"
+    return found[0]
 
 
 def group_of(service, scan):
-    found = list((service.data / "scans").glob(f"{scan}-*.ome.zarr"))
-    assert len(found) == 1, f"{scan}: {found}"
-    return zarr.open_group(str(found[0]), mode="r", zarr_format=3)
+    return zarr.open_group(str(folder_of(service.data, scan)), mode="r", zarr_format=3)
 
 
+@EXTREMES_TOO
 def test_zarr_sees_the_same_voxels(service, scans):
     for scan in scans:
         group = group_of(service, scan)
@@ -21,6 +32,7 @@ def test_zarr_sees_the_same_voxels(service, scans):
         assert np.array_equal(group["labels/spider/0"][:], mask), scan
 
 
+@EXTREMES_TOO
 def test_a_slice_is_one_chunk(service, scans):
     for scan in scans:
         group = group_of(service, scan)
@@ -28,6 +40,7 @@ def test_a_slice_is_one_chunk(service, scans):
             assert group[path].chunks == (1, *group[path].shape[1:]), (scan, path)
 
 
+@EXTREMES_TOO
 def test_the_documents_are_ome_zarr(service, scans):
     """The rules of https://ngff.openmicroscopy.org/0.5/ that readers rely on."""
     for scan in scans:
@@ -53,8 +66,34 @@ def test_the_documents_are_ome_zarr(service, scans):
         assert all(len(colour["rgba"]) == 4 for colour in image_label["colors"])
 
 
+@EXTREMES_TOO
 def test_the_affine_is_kept(service, scans):
     for scan in scans:
         image = files.canonical(service.source, "images", scan)
         affine = group_of(service, scan).attrs["sagittal"]["affine_lps"]
         np.testing.assert_allclose(affine, files.affine_lps(image), rtol=0, atol=1e-9)
+
+
+def damaged(data, scan, path, k):
+    """Flips one bit in the middle of the chunk of slice `k`."""
+    chunk = folder_of(data, scan) / path / "c" / str(k) / "0" / "0"
+    content = bytearray(chunk.read_bytes())
+    content[len(content) // 2] ^= 0x10
+    chunk.write_bytes(content)
+
+
+@pytest.mark.parametrize("path, name", [("image", "image.npy"), ("labels/spider/0", "mask.npy")], ids=["image", "mask"])
+def test_a_flipped_bit_is_noticed(program, real, tmp_path, path, name):
+    scan, k = "5_t2_SPACE", 7
+    data = tmp_path / "data"
+    shutil.copytree(real.data, data)
+    damaged(data, scan, path, k)
+    array = zarr.open_group(str(folder_of(data, scan)), mode="r", zarr_format=3)[path]
+    with pytest.raises(ValueError, match="checksum"):
+        array[k]
+    assert np.array_equal(array[k + 1], group_of(real, scan)[path][k + 1]), "the other slices can be read"
+    with Service([program, "serve", "--data", data], real.source, data) as service:
+        answer = service.client.get(f"/v1/scans/{scan}/slices/{k}/{name}?size=native")
+        assert answer.status_code == 500, answer.status_code
+        assert answer.headers["content-type"] == "application/problem+json" and answer.json()["code"]
+        assert np.array_equal(service.npy(f"/v1/scans/{scan}/slices/{k + 1}/{name}", size="native"), array[k + 1])

@@ -116,10 +116,40 @@ impl Gaussian {
         self.sides.len()
     }
 
+    /// Blurs; `samples(offset)` are the samples at a distance from those of `out`, as many as `out` has.
+    ///
+    /// Centre first, then pairs from the outside in: the order in which `scipy.ndimage.correlate1d` adds for symmetric
+    /// weights. Small radii, which is nearly all of them, are done in one pass.
     #[inline(always)]
-    fn start(&self, centre: &[f64], sum: &mut [f64]) {
-        for (sum, centre) in sum.iter_mut().zip(centre) {
-            *sum = centre * self.centre;
+    fn apply<'a>(&self, samples: impl Fn(isize) -> &'a [f64], out: &mut [f64]) {
+        match self.radius() {
+            0 => self.apply_small::<0>(samples, out),
+            1 => self.apply_small::<1>(samples, out),
+            2 => self.apply_small::<2>(samples, out),
+            3 => self.apply_small::<3>(samples, out),
+            4 => self.apply_small::<4>(samples, out),
+            radius => {
+                out.iter_mut().zip(samples(0)).for_each(|(sum, centre)| *sum = centre * self.centre);
+                for (distance, &weight) in (1..=radius as isize).rev().zip(&self.sides) {
+                    add_pair(samples(-distance), samples(distance), weight, out);
+                }
+            }
+        }
+    }
+
+    #[inline(always)]
+    fn apply_small<'a, const RADIUS: usize>(&self, samples: impl Fn(isize) -> &'a [f64], out: &mut [f64]) {
+        let len = out.len();
+        let centre = &samples(0)[..len];
+        let before: [&[f64]; RADIUS] = std::array::from_fn(|n| &samples(n as isize - RADIUS as isize)[..len]);
+        let after: [&[f64]; RADIUS] = std::array::from_fn(|n| &samples(RADIUS as isize - n as isize)[..len]);
+        let weights: [f64; RADIUS] = std::array::from_fn(|n| self.sides[n]);
+        for i in 0..len {
+            let mut sum = centre[i] * self.centre;
+            for n in 0..RADIUS {
+                sum += (before[n][i] + after[n][i]) * weights[n];
+            }
+            out[i] = sum;
         }
     }
 }
@@ -196,6 +226,7 @@ struct BlurredRows<'a> {
     source: Vec<(Option<usize>, Vec<f64>)>,
     /// One row blurred along the rows' axis, with room for mirrored samples on both sides.
     line: Vec<f64>,
+    /// The row blurred along both axes, then unused up to a power of two.
     blurred: Vec<f64>,
     results: [Gathered; 2],
 }
@@ -213,7 +244,7 @@ impl<'a> BlurredRows<'a> {
             plan,
             source: (0..kept).map(|_| (None, vec![0.0; slice.columns])).collect(),
             line: vec![0.0; slice.columns + 2 * plan.column_blur.radius()],
-            blurred: vec![0.0; slice.columns],
+            blurred: vec![0.0; slice.columns.next_power_of_two()],
             results: [gathered(), gathered()],
         }
     }
@@ -239,12 +270,8 @@ impl<'a> BlurredRows<'a> {
         self.blur_along_columns();
         let (taps, result) = (&self.plan.column_taps, &mut self.results[place]);
         result.row = Some(row);
-        for (value, &column) in result.first.iter_mut().zip(&taps.first) {
-            *value = self.blurred[column as usize];
-        }
-        for (value, &column) in result.second.iter_mut().zip(&taps.second) {
-            *value = self.blurred[column as usize];
-        }
+        gather(&self.blurred, &taps.first, &mut result.first);
+        gather(&self.blurred, &taps.second, &mut result.second);
     }
 
     #[inline(always)]
@@ -254,14 +281,9 @@ impl<'a> BlurredRows<'a> {
         for offset in -radius..=radius {
             self.load(mirrored(row as isize + offset, rows));
         }
-        let source = |offset: isize| &self.source[mirrored(row as isize + offset, rows) % kept].1[..];
         let margin = self.plan.column_blur.radius();
         let line = &mut self.line[margin..margin + self.slice.columns];
-        blur.start(source(0), line);
-        for (n, &weight) in blur.sides.iter().enumerate() {
-            let distance = radius - n as isize;
-            add_pair(source(-distance), source(distance), weight, line);
-        }
+        blur.apply(|offset| &self.source[mirrored(row as isize + offset, rows) % kept].1, line);
     }
 
     #[inline(always)]
@@ -281,17 +303,22 @@ impl<'a> BlurredRows<'a> {
             self.line[radius - n] = self.line[radius + mirrored(-(n as isize), columns)];
             self.line[radius + columns - 1 + n] = self.line[radius + mirrored((columns - 1 + n) as isize, columns)];
         }
-        let (blur, line) = (&self.plan.column_blur, &self.line[..]);
-        blur.start(&line[radius..radius + columns], &mut self.blurred);
-        for (n, &weight) in blur.sides.iter().enumerate() {
-            let right = 2 * radius - n;
-            add_pair(&line[n..n + columns], &line[right..right + columns], weight, &mut self.blurred);
-        }
+        let (blur, line) = (&self.plan.column_blur, &self.line);
+        let shifted = |offset: isize| &line[radius.wrapping_add_signed(offset)..][..columns];
+        blur.apply(shifted, &mut self.blurred[..columns]);
     }
 }
 
-/// Adds the weighted sum of two samples at equal distances: centre first, then pairs from the outside in, is the order in
-/// which `scipy.ndimage.correlate1d` adds for symmetric weights.
+/// Picks samples. Their number is a power of two, so that the masked index needs no check and the loop becomes gathers.
+#[inline(always)]
+fn gather(samples: &[f64], indices: &[u32], out: &mut [f64]) {
+    let mask = samples.len() - 1;
+    for (out, &index) in out.iter_mut().zip(indices) {
+        *out = samples[index as usize & mask];
+    }
+}
+
+/// Adds the weighted sum of two samples at equal distances from the centre.
 #[inline(always)]
 fn add_pair(one: &[f64], other: &[f64], weight: f64, sum: &mut [f64]) {
     for ((sum, one), other) in sum.iter_mut().zip(one).zip(other) {
