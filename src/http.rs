@@ -15,6 +15,7 @@ mod problem;
 mod scans;
 mod server;
 mod slices;
+mod splits;
 
 use axum::Router;
 use axum::http::{HeaderName, Method, StatusCode, Uri, header};
@@ -37,6 +38,7 @@ pub fn router(app: App) -> Router {
         .route("/readyz", get(health::ready))
         .route("/v1/dataset", get(dataset::show))
         .route("/v1/labels", get(labels::list))
+        .route("/v1/splits", get(splits::show))
         .route("/v1/patients", get(patients::list))
         .route("/v1/patients/{id}", get(patients::show))
         .route("/v1/scans", get(scans::list))

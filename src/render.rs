@@ -24,7 +24,7 @@ pub use parameter::{Parameter, ParameterError};
 pub use picture::Picture;
 pub use query::PictureQuery;
 pub use resample::{AxisSampling, Filter, Sampling, ValueScale, resample, resample_labels};
-pub use view::{Layout, SliceView};
+pub use view::{Layout, SliceView, stored_axes};
 pub use window::{Finite, Window};
 
 /// Slices of a montage.

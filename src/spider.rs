@@ -6,12 +6,14 @@
 
 pub mod dataset;
 mod grading;
+mod hugging_face;
 mod label;
 mod metadata;
 mod scan_id;
 pub mod splits;
 
 pub use grading::{CONDITIONS, Condition, Grading};
+pub use hugging_face::{HuggingFaceGradings, HuggingFaceMetadata};
 pub use label::{Label, LabelClass, LabelSet};
 pub use metadata::{FIELDS, Field, FieldKind, HuggingFaceType, InvalidCell, Metadata, Value};
 pub use scan_id::{InvalidScanId, PatientId, ScanId, ScanType};

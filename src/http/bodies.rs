@@ -4,6 +4,7 @@ use serde::Serialize;
 use serde_json::{Value as Json, json};
 
 use crate::index::{ScanRow, VolumeFacts};
+use crate::render::stored_axes;
 use crate::spider::{Grading, Label, LabelClass, Metadata, PatientId, ScanId, ScanType, Split};
 use crate::volume::{Geometry, Orientation, Point, VolumeLabel};
 
@@ -115,6 +116,7 @@ fn geometry_body(volume: &VolumeFacts) -> Json {
         "affine_ras": geometry.affine_ras(),
         "mid_slice": mid_slice,
         "best_slice": volume.best_slice,
+        "stored_layout": stored_layout(volume),
         "source": {
             "axis_codes_ijk": volume.source_axis_codes,
             "shape_kji": source.shape(),
@@ -122,6 +124,18 @@ fn geometry_body(volume: &VolumeFacts) -> Json {
             "affine_lps_kji": source.affine_lps(),
             "affine_ras_kji": source.affine_ras(),
         },
+    })
+}
+
+/// Shape and place of the volume as `layout=stored` shows it.
+fn stored_layout(volume: &VolumeFacts) -> Json {
+    let source = &volume.source_geometry;
+    let geometry = Geometry { axes: stored_axes(source.shape()).map(|axis| source.axes[axis]), ..*source };
+    json!({
+        "shape": geometry.shape(),
+        "spacing_mm": geometry.spacing_mm(),
+        "affine_lps": geometry.affine_lps(),
+        "affine_ras": geometry.affine_ras(),
     })
 }
 

@@ -31,6 +31,7 @@ pub(super) async fn show(question: Question) -> Result<Response, Problem> {
                 "scans": "/v1/scans",
                 "patients": "/v1/patients",
                 "labels": "/v1/labels",
+                "splits": "/v1/splits",
                 "elsewhere": dataset::LINKS.map(|(name, url)| json!({ "name": name, "url": url })),
             },
         }))

@@ -1,4 +1,5 @@
 use axum::response::Response;
+use serde_json::{Value as Json, json};
 
 use super::app::Question;
 use super::bodies::{GradingBody, ScanDetail, ScanSummary};
@@ -6,7 +7,7 @@ use super::extract::ScanPath;
 use super::listing::{self, Listing};
 use super::problem::Problem;
 use crate::index::Coverage;
-use crate::spider::ScanId;
+use crate::spider::{HuggingFaceGradings, HuggingFaceMetadata, ScanId};
 
 /// `GET /v1/scans`
 pub(super) async fn list(question: Question) -> Result<Response, Problem> {
@@ -36,8 +37,14 @@ pub(super) async fn show(ScanPath(scan): ScanPath, question: Question) -> Result
 /// `GET /v1/scans/{id}/metadata`
 pub(super) async fn metadata(ScanPath(scan): ScanPath, question: Question) -> Result<Response, Problem> {
     let body = async {
-        question.pairs.only(&[])?;
-        Ok(question.app.scan(scan).await?.metadata)
+        question.pairs.only(&["format"])?;
+        let metadata = question.app.scan(scan).await?.metadata;
+        let as_hugging_face = |metadata| json!(HuggingFaceMetadata(metadata));
+        Ok(if wants_hugging_face(&question)? {
+            metadata.as_ref().map_or(Json::Null, as_hugging_face)
+        } else {
+            json!(metadata)
+        })
     };
     question.answer(body).await
 }
@@ -45,12 +52,28 @@ pub(super) async fn metadata(ScanPath(scan): ScanPath, question: Question) -> Re
 /// `GET /v1/scans/{id}/gradings`
 pub(super) async fn gradings(ScanPath(scan): ScanPath, question: Question) -> Result<Response, Problem> {
     let body = async {
-        question.pairs.only(&[])?;
+        question.pairs.only(&["format"])?;
         question.app.scan(scan).await?;
         let gradings = question.app.index().gradings(scan.patient).await?;
-        Ok(gradings.iter().map(GradingBody::new).collect::<Vec<_>>())
+        Ok(if wants_hugging_face(&question)? {
+            json!(HuggingFaceGradings(&gradings))
+        } else {
+            json!(gradings.iter().map(GradingBody::new).collect::<Vec<_>>())
+        })
     };
     question.answer(body).await
+}
+
+/// `format=hf`: the dictionary of the Hugging Face edition.
+fn wants_hugging_face(question: &Question) -> Result<bool, Problem> {
+    match question.pairs.text("format").as_deref() {
+        None | Some("json") => Ok(false),
+        Some("hf") => Ok(true),
+        Some(other) => {
+            let detail = format!("format={other} is not valid: format is json (the default) or hf");
+            Err(Problem::parameter("invalid_value", "format", detail, ["json", "hf"].map(str::to_owned).to_vec()))
+        }
+    }
 }
 
 fn coverage(question: &Question) -> Result<Coverage, Problem> {

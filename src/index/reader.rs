@@ -207,6 +207,21 @@ impl Reader {
         Ok(Page { items, total, next })
     }
 
+    /// Every scan's patient with the subset that the table gives the scan.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn subsets(&self) -> Result<Vec<(PatientId, Option<String>)>, IndexError> {
+        // Scans without a row in the table belong to no split.
+        let query =
+            sqlx::query("SELECT patient_id, orig_subset FROM scans JOIN patients USING (patient_id) ORDER BY scan_key");
+        let row = |row| {
+            let columns = Columns(row);
+            Ok((PatientId(columns.count("patient_id")? as u32), columns.get("orig_subset")?))
+        };
+        self.all("the subsets", query).await?.iter().map(row).collect()
+    }
+
     /// A patient's gradings, lowest disc first.
     ///
     /// # Errors

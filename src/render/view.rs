@@ -29,6 +29,12 @@ impl FromStr for Layout {
     }
 }
 
+/// Which axes of a file's array, by its shape, are slices, rows and columns of the stored layout.
+#[must_use]
+pub fn stored_axes(shape: [usize; 3]) -> [usize; 3] {
+    if shape[0] < shape[2] { [0, 1, 2] } else { [2, 0, 1] }
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct ViewAxis {
     /// The canonical axis that this one is.
@@ -61,8 +67,7 @@ impl SliceView {
         };
         let axes = match layout {
             Layout::Canonical => [0, 1, 2].map(canonical),
-            Layout::Stored if stored(0).len < stored(2).len => [0, 1, 2].map(stored),
-            Layout::Stored => [2, 0, 1].map(stored),
+            Layout::Stored => stored_axes([0, 1, 2].map(|axis| stored(axis).len)).map(stored),
         };
         Self { axes }
     }

@@ -1,0 +1,101 @@
+//! What equals the Hugging Face edition, type for type, and the splits; on the real tables.
+
+use serde_json::{Value as Json, json};
+
+use crate::support::{Release, Service, shared};
+
+/// A service over the real tables alone.
+fn real_tables() -> (Service, tempfile::TempDir) {
+    let data = tempfile::tempdir().unwrap();
+    let release = Release::empty();
+    for table in ["overview.csv", "radiological_gradings.csv"] {
+        release.write(table, &std::fs::read(shared("spider").join(table)).unwrap());
+    }
+    release.import(data.path());
+    (Service::over(data.path()), data)
+}
+
+/// Six levels are graded; the edition's loader pads levels 0 and 7 to 9 with empty texts and sorts by level.
+#[test]
+fn gradings_of_patient_173_are_the_editions() {
+    let (service, _data) = real_tables();
+    let table = std::fs::read_to_string(shared("spider/radiological_gradings.csv")).unwrap();
+    let head: Vec<_> = table.lines().next().unwrap().split(',').collect();
+    let rows: Vec<Vec<_>> = table.lines().filter(|l| l.starts_with("173,")).map(|l| l.split(',').collect()).collect();
+    assert_eq!(rows.iter().map(|row| row[1]).collect::<String>(), "123456", "the table is not the release's");
+    let found = service.json("/v1/scans/173_t1/gradings?format=hf");
+    assert_eq!(found.as_object().unwrap().len(), 9);
+    assert_eq!(found["IVD label"], json!(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]));
+    for (n, column) in head.iter().enumerate().skip(2) {
+        let cells = std::iter::once("").chain(rows.iter().map(|row| row[n])).chain(["", "", ""]);
+        assert_eq!(found[column], Json::from(cells.collect::<Vec<_>>()), "{column}");
+    }
+}
+
+#[test]
+fn metadata_has_the_editions_types_and_ours_is_clean() {
+    let (service, _data) = real_tables();
+    let edition = service.json("/v1/scans/1_t1/metadata?format=hf");
+    assert_eq!(edition.as_object().unwrap().len(), 38);
+    assert_eq!(
+        (&edition["sex"], &edition["birth_date"], &edition["OrigSubset"]),
+        (&json!("F "), &json!(""), &json!("training"))
+    );
+    assert_eq!(edition["PixelSpacing"], "[0.625, 0.625]");
+    assert_eq!(edition["num_vertebrae"], 7);
+    // numpy.float32(13.837), numpy.float64(2.78812026977539)
+    assert_eq!((&edition["EchoTime"], &edition["SAR"]), (&json!(13.836_999_893_188_477), &json!(2.788_120_269_775_39)));
+    let ours = service.json("/v1/scans/1_t1/metadata");
+    assert_eq!((&ours["sex"], &ours["age"], &ours["echo_time"]), (&json!("F"), &json!(null), &json!(13.837)));
+    assert_eq!(ours["pixel_spacing"], json!([0.625, 0.625]));
+    assert_eq!(service.problem("/v1/scans/1_t1/metadata?format=xml", 400)["parameter"], "format");
+}
+
+fn sizes(splits: &Json) -> [usize; 3] {
+    ["train", "validation", "test"].map(|split| splits["splits"][split].as_array().unwrap().len())
+}
+
+#[test]
+fn splits_are_by_patient_and_say_how_they_were_drawn() {
+    let (service, _data) = real_tables();
+    assert_eq!(sizes(&service.json("/v1/splits")), [149, 37, 32]);
+    assert_eq!(service.json("/v1/splits?scheme=hf")["splits"], service.json("/v1/splits?seed=9999")["splits"]);
+    assert_eq!(sizes(&service.json("/v1/splits?scheme=original")), [179, 39, 0]);
+    // numpy.random.seed(1); numpy.random.choice(3, p=[1 - .1 - .3, .1, .3], size=218)
+    assert_eq!(sizes(&service.json("/v1/splits?seed=1&validation_share=0.1&test_share=0.3")), [130, 24, 64]);
+    let folds = service.json("/v1/splits?folds=5");
+    let members = folds["members"].as_array().unwrap();
+    assert_eq!(members.iter().map(|fold| fold.as_array().unwrap().len()).sum::<usize>(), 218);
+    assert_eq!(service.json("/v1/splits?folds=5&fold=2")["splits"]["validation"], members[2]);
+    for query in [
+        "scheme=random",
+        "seed=-1",
+        "validation_share=0.7&test_share=0.7",
+        "folds=1",
+        "folds=5&fold=5",
+        "fold=1",
+        "scheme=original&seed=1",
+        "folds=5&test_share=0.1",
+        "share=1",
+    ] {
+        service.problem(&format!("/v1/splits?{query}"), 400);
+    }
+}
+
+#[test]
+fn the_stored_layout_has_its_own_affine_for_the_same_places() {
+    let service = Service::small();
+    for scan in ["1_t1", "1_t2"] {
+        let geometry = service.json(&format!("/v1/scans/{scan}"))["geometry"].clone();
+        let corner = |layout: &Json, index: [f64; 3]| -> Vec<f64> {
+            let row = |row: usize| {
+                layout["affine_lps"][row].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect::<Vec<_>>()
+            };
+            (0..3).map(row).map(|r| r[0] * index[0] + r[1] * index[1] + r[2] * index[2] + r[3]).collect()
+        };
+        // Canonical (0, 0, 0): slice 0, topmost row. LPS stores the lowest row first, PIR the last slice first.
+        let stored = if scan == "1_t1" { [0.0, 23.0, 0.0] } else { [4.0, 0.0, 0.0] };
+        assert_eq!(corner(&geometry, [0.0; 3]), corner(&geometry["stored_layout"], stored), "{scan}");
+        assert_eq!(geometry["stored_layout"]["shape"], json!([5, 24, 16]));
+    }
+}
