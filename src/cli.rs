@@ -1,5 +1,6 @@
 //! Commands and configuration, nothing else. Every flag can also be given as an environment variable.
 
+mod check;
 mod demo;
 mod healthcheck;
 mod import;
@@ -34,6 +35,8 @@ enum Command {
     Import(import::Import),
     /// Serve a data folder.
     Serve(serve::Serve),
+    /// Read every voxel of a data folder once, hold the store against the index, and print what is odd in the data.
+    Check(check::Check),
     /// Ask a running server whether it is ready; for containers without curl.
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -55,6 +58,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo, &runtime),
         Command::Import(import) => import::run(&import, &runtime),
         Command::Serve(serve) => runtime.block_on(serve::run(&serve)).map(|()| ExitCode::SUCCESS),
+        Command::Check(check) => runtime.block_on(check::run(&check)),
         Command::Healthcheck(check) => runtime.block_on(healthcheck::run(&check)).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| fail(&*error))

@@ -1,6 +1,7 @@
 //! The REST interface. Every route is on this page; handlers are short sentences: validated input, one call, a value back.
 
 mod app;
+mod audit;
 mod bodies;
 mod dataset;
 mod documents;
@@ -36,6 +37,7 @@ pub fn router(app: App) -> Router {
     Router::new()
         .route("/healthz", get(health::alive))
         .route("/readyz", get(health::ready))
+        .route("/v1/audit", get(audit::list))
         .route("/v1/dataset", get(dataset::show))
         .route("/v1/labels", get(labels::list))
         .route("/v1/splits", get(splits::show))

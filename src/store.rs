@@ -37,6 +37,9 @@ pub use chunk::ChunkError;
 pub use documents::GroupFacts;
 pub use read::SliceAddress;
 
+/// Folder of all groups.
+const GROUPS: &str = "scans";
+
 /// The converted scans of one data folder.
 #[derive(Debug, Clone)]
 pub struct Store {
@@ -83,7 +86,7 @@ impl GroupName {
     /// Path of the group, relative to the data folder.
     #[must_use]
     pub fn path(&self) -> String {
-        format!("scans/{}-{}.ome.zarr", self.scan, self.revision)
+        format!("{GROUPS}/{}-{}.ome.zarr", self.scan, self.revision)
     }
 }
 

@@ -91,7 +91,7 @@ fn list(out: &mut impl Write, items: &[impl ToString], what: &str) -> io::Result
     writeln!(out, "{:>6} {what} ({}{more})", items.len(), shown.join(", "))
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
+pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
     let mut text = error.to_string();
     let mut source = error.source();
     while let Some(cause) = source {

@@ -32,6 +32,7 @@ pub(super) async fn show(question: Question) -> Result<Response, Problem> {
                 "patients": "/v1/patients",
                 "labels": "/v1/labels",
                 "splits": "/v1/splits",
+                "audit": "/v1/audit",
                 "elsewhere": dataset::LINKS.map(|(name, url)| json!({ "name": name, "url": url })),
             },
         }))

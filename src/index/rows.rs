@@ -7,7 +7,7 @@ use super::convert::Columns;
 use super::records::{CatalogueEntry, ScanRow, VolumeFacts};
 use crate::spider::{CONDITIONS, Grading, Label, Metadata, PatientId};
 use crate::store::GroupName;
-use crate::volume::{SliceLabel, VolumeLabel};
+use crate::volume::{QUANTILES, SliceLabel, VolumeLabel};
 
 fn group(columns: &Columns<'_>) -> Result<GroupName, IndexError> {
     Ok(GroupName { scan: columns.parsed("scan_id")?, revision: columns.get::<String>("revision")?.into() })
@@ -98,4 +98,15 @@ pub(super) fn volume_label(row: &SqliteRow) -> Result<VolumeLabel, IndexError> {
         columns: (columns.index("column_min")?, columns.index("column_max")?),
         centroid: [columns.get("centroid_slice")?, columns.get("centroid_row")?, columns.get("centroid_column")?],
     })
+}
+
+/// The 1001 quantiles of a volume.
+pub(super) fn quantiles(columns: &Columns<'_>) -> Result<Vec<f64>, IndexError> {
+    let blob: &[u8] = columns.get("quantiles")?;
+    let quantiles: Vec<_> = blob.as_chunks::<8>().0.iter().map(|&bytes| f64::from_le_bytes(bytes)).collect();
+    if quantiles.len() == QUANTILES {
+        Ok(quantiles)
+    } else {
+        Err(IndexError::Unusable { what: "quantiles", value: format!("{} bytes", blob.len()) })
+    }
 }

@@ -3,7 +3,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use super::documents::{self, GroupFacts};
-use super::{Array, GroupName, Store, StoreError, chunk};
+use super::{Array, GROUPS, GroupName, Store, StoreError, chunk};
 use crate::volume::Volume;
 
 impl Store {
@@ -49,6 +49,17 @@ impl Store {
             self.objects.delete(&object.location).await.map_err(failed)?;
         }
         Ok(())
+    }
+
+    /// Paths of all groups there are, relative to the data folder, whether the index refers to them or not.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`].
+    pub async fn groups(&self) -> Result<Vec<String>, StoreError> {
+        let prefix = Path::from(GROUPS);
+        let listed = self.objects.list_with_delimiter(Some(&prefix)).await;
+        let listed = listed.map_err(|source| StoreError::Read { path: prefix.to_string(), source })?;
+        Ok(listed.common_prefixes.iter().map(ToString::to_string).collect())
     }
 
     async fn put(&self, path: &Path, payload: PutPayload) -> Result<(), StoreError> {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a failed expectation is a failed test")]
 
 mod architecture;
+mod audit;
 mod editions;
 mod import;
 mod lookup;

@@ -9,9 +9,9 @@ import pytest
 
 INTEGERS = {"num_vertebrae", "num_discs", "NumberOfPhaseEncodingSteps", "PixelBandwidth", "SamplesPerPixel"}
 REALS = {
-    "birth_date", "EchoNumbers", "EchoTime", "EchoTrainLength", "FlipAngle", "ImagingFrequency", "MagneticFieldStrength",
-    "SliceThickness", "SpacingBetweenSlices", "WindowCenter", "WindowWidth", "PercentPhaseFieldOfView",
-    "PercentSampling", "RepetitionTime", "SAR",
+    "birth_date", "EchoNumbers", "EchoTime", "EchoTrainLength", "FlipAngle", "ImagingFrequency",
+    "MagneticFieldStrength", "SliceThickness", "SpacingBetweenSlices", "WindowCenter", "WindowWidth",
+    "PercentPhaseFieldOfView", "PercentSampling", "RepetitionTime", "SAR",
 }
 LISTS = {"PixelSpacing", "SoftwareVersions", "ScanningSequence"}
 RENAMED = {"birth_date": "age", "subset": "orig_subset"}
@@ -19,6 +19,12 @@ GRADINGS = {
     "Modic": "modic", "UP endplate": "upper_endplate", "LOW endplate": "lower_endplate",
     "Spondylolisthesis": "spondylolisthesis", "Disc herniation": "disc_herniation", "Disc narrowing": "disc_narrowing",
     "Disc bulging": "disc_bulging", "Pfirrman grade": "pfirrmann",
+}
+# Scans by split and scan type, as the published card of the Hugging Face edition prints them.
+CARD = {
+    "train": {"t1": 133, "t2": 145, "t2_SPACE": 26},
+    "validation": {"t1": 34, "t2": 34, "t2_SPACE": 7},
+    "test": {"t1": 29, "t2": 31, "t2_SPACE": 8},
 }
 
 
@@ -98,3 +104,45 @@ def test_the_listing_follows_its_own_links(real, overview):
         for link in scan["links"].values():
             assert real.client.head(link).status_code == 200, link
     assert real.json("/v1/scans", volume="any", limit=1000)["total"] == len(overview)
+
+
+def test_the_counts_are_the_cards_and_the_files(real):
+    dataset = real.json("/v1/dataset")
+    counts = {split: {} for split in CARD}
+    for count in dataset["counts"]:
+        counts[count["split"]][count["scan_type"]] = count["scans"]
+    assert counts == CARD
+    images = [files.canonical_array(real.source, "images", scan) for scan in files.scans(real.source)]
+    assert dataset["scans"] == sum(sum(of_split.values()) for of_split in CARD.values()) == 447
+    assert dataset["volumes"] == sum(count["volumes"] for count in dataset["counts"]) == len(images)
+    assert dataset["slices"] == sum(count["slices"] for count in dataset["counts"]) == sum(map(len, images))
+
+
+def test_every_row_is_listed_once_with_and_without_its_volume(real, overview):
+    here = set(files.scans(real.source))
+    items, page = [], "/v1/scans?volume=any&limit=60"
+    while page:
+        body = real.json(page)
+        assert body["total"] == len(overview) and len(body["items"]) <= 60
+        items, page = items + body["items"], body["next"]
+    rows = {row["new_file_name"]: row for row in overview}
+    assert sorted(item["scan_id"] for item in items) == sorted(rows)
+    split_of_patient = {str(p["patient_id"]): p["split"] for p in real.json("/v1/patients", limit=1000)["items"]}
+    for item in items:
+        scan = item["scan_id"]
+        patient, scan_type = scan.split("_", 1)
+        assert (item["patient_id"], item["scan_type"]) == (int(patient), scan_type)
+        assert item["split"] == split_of_patient[patient] and item["orig_subset"] == rows[scan]["subset"]
+        assert item["has_volume"] is (scan in here)
+        assert all((item[name] is None) is (scan not in here) for name in ("shape", "spacing_mm", "bytes")), scan
+
+
+def test_a_row_without_a_volume_is_described_and_has_no_pixels(real, overview):
+    scan = next(row["new_file_name"] for row in overview if row["new_file_name"] not in files.scans(real.source))
+    body = real.json(f"/v1/scans/{scan}")
+    assert body["has_volume"] is False and body["geometry"] is None and body["metadata"]["sex"] in ("F", "M")
+    assert real.client.get(f"/v1/scans/{scan}/slices").json()["code"] == "no_volume"
+    for name in ("slices/0/image.png", "slices/0/mask.npy", "slices/mid/overlay.png", "montage.png"):
+        answer = real.client.get(f"/v1/scans/{scan}/{name}")
+        assert answer.status_code == 404, name
+        assert answer.headers["content-type"] == "application/problem+json", name

@@ -1,0 +1,91 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{self, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::Args;
+use indicatif::ProgressBar;
+
+use super::Failure;
+use super::import::with_causes;
+use crate::audit::{Finding, Severity, audit};
+use crate::index::{CatalogueEntry, Reader};
+use crate::store::{Array, SliceAddress, Store, StoreError};
+use crate::volume::Orientation;
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The data folder.
+    #[arg(long, env = "SAGITTAL_DATA")]
+    data: PathBuf,
+    /// Print every finding of at least this severity; the others are only counted.
+    #[arg(long, default_value = "warning", value_parser = severity)]
+    show: Severity,
+}
+
+fn severity(text: &str) -> Result<Severity, String> {
+    text.parse().map_err(|()| "expected info, warning or error".to_owned())
+}
+
+/// Exit code 1 when a slice is missing or damaged. Odd data are no failure.
+pub(super) async fn run(check: &Check) -> Result<ExitCode, Failure> {
+    let index = Reader::open(&check.data).await?;
+    let store = Store::local(&check.data)?;
+    let catalogue = index.catalogue().await?;
+    let damage = read_everything(&store, &catalogue).await;
+    let known: BTreeSet<_> = catalogue.iter().map(|entry| entry.group.path()).collect();
+    let orphans: Vec<_> = store.groups().await?.into_iter().filter(|group| !known.contains(group)).collect();
+    let findings = audit(&index).await?;
+    print(&catalogue, &damage, &orphans, &findings, check.show, &mut io::stdout().lock())?;
+    Ok(if damage.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+async fn read_everything(store: &Store, catalogue: &[CatalogueEntry]) -> Vec<StoreError> {
+    let bar = ProgressBar::new(catalogue.len() as u64);
+    let mut damage = Vec::new();
+    for entry in catalogue {
+        let source = &entry.source_geometry;
+        let [slices, rows, columns] = Orientation::to_canonical(source).apply_to_geometry(source).shape();
+        for array in [Array::Image, Array::Mask] {
+            for slice in 0..slices {
+                let shape = [rows, columns];
+                let address = SliceAddress { group: &entry.group, array, slice, element: entry.element, shape };
+                damage.extend(store.read_slice(address).await.err());
+            }
+        }
+        bar.inc(1);
+    }
+    bar.finish_and_clear();
+    damage
+}
+
+fn print(
+    catalogue: &[CatalogueEntry],
+    damage: &[StoreError],
+    orphans: &[String],
+    findings: &[Finding],
+    show: Severity,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    writeln!(out, "{:>6} scans read in full", catalogue.len())?;
+    writeln!(out, "{:>6} slices missing or damaged", damage.len())?;
+    damage.iter().try_for_each(|error| writeln!(out, "         {}", with_causes(error)))?;
+    if !orphans.is_empty() {
+        writeln!(
+            out,
+            "{:>6} groups that nothing refers to, left by interrupted imports; they may be deleted",
+            orphans.len()
+        )?;
+        orphans.iter().try_for_each(|group| writeln!(out, "         {group}"))?;
+    }
+    writeln!(out, "{:>6} findings about the data", findings.len())?;
+    let mut counts = BTreeMap::<_, usize>::new();
+    findings.iter().for_each(|finding| *counts.entry((finding.severity, finding.code)).or_default() += 1);
+    for ((severity, code), count) in counts.iter().rev() {
+        writeln!(out, "         {count:>5} {:<7} {code}", severity.name())?;
+    }
+    for finding in findings.iter().filter(|finding| finding.severity >= show) {
+        writeln!(out, "{}  {}  {}: {}", finding.scan_id, finding.severity.name(), finding.code, finding.detail)?;
+    }
+    Ok(())
+}
