@@ -1,5 +1,7 @@
 //! What a picture costs on one core: `cargo bench`. Compare within one run; machines differ and drift.
 
+#![expect(clippy::expect_used, reason = "a benchmark that cannot start has no result")]
+
 use divan::{Bencher, black_box};
 use sagittal::formats::png::{Pixels, PngMeta, encode};
 use sagittal::render::{
@@ -42,7 +44,7 @@ fn resampling<const FILTER: usize>(bencher: Bencher, size: usize) {
         filter: Filter::ALL[FILTER],
     };
     let scale = ValueScale { factor: 1.0, least: f64::NEG_INFINITY, range: (0.0, 4096.0) };
-    bencher.bench(|| resample(slice(&bytes), scale, &sampling, |_, row| drop(black_box(row[0]))));
+    bencher.bench(|| resample(slice(&bytes), scale, &sampling, |_, row| _ = black_box(row[0])));
 }
 
 fn facts() -> ScanFacts {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::documents::{Answer, Documents};
 use super::extract::Pairs;
 use super::problem::Problem;
-use crate::index::{Reader, ScanRow};
+use crate::index::{Reader, ScanRow, VolumeFacts};
 use crate::pictures::Pictures;
 use crate::spider::ScanId;
 
@@ -48,6 +48,12 @@ impl App {
     pub(super) async fn scan(&self, scan: ScanId) -> Result<ScanRow, Problem> {
         let unknown = || Problem::not_found("unknown_scan", format!("there is no scan {scan}; /v1/scans lists them"));
         self.index().scan(scan).await?.ok_or_else(unknown)
+    }
+
+    /// The volume of a scan that has one.
+    pub(super) async fn volume(&self, scan: ScanId) -> Result<VolumeFacts, Problem> {
+        let detail = || format!("{scan} has a row in overview.csv, but its voxels were not imported");
+        self.scan(scan).await?.volume.ok_or_else(|| Problem::not_found("no_volume", detail()))
     }
 }
 

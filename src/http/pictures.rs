@@ -11,7 +11,7 @@ use super::app::App;
 use super::extract::{Pairs, ScanPath, SlicePath};
 use super::freshness::EntityTag;
 use super::problem::Problem;
-use crate::pictures::{CacheStatus, Drawn, Order, SliceName};
+use crate::pictures::{CacheStatus, Drawn, Order, PictureError, SliceName};
 use crate::render::{PictureKind, PictureQuery};
 
 /// A picture changes only when its scan is imported anew from other files. Clients may keep it for a while and ask again
@@ -27,7 +27,7 @@ pub(super) fn slice(kind: PictureKind) -> MethodRouter<App> {
               pairs: Pairs,
               headers: HeaderMap| async move {
             let query = query(kind, &pairs)?;
-            let order = app.pictures().order(scan, &SliceName::parse(&slice)?, &query)?;
+            let order = app.pictures().order(scan, &SliceName::parse(&slice)?, &query);
             answer(&app, order, &headers).await
         },
     )
@@ -36,7 +36,7 @@ pub(super) fn slice(kind: PictureKind) -> MethodRouter<App> {
 /// `GET /v1/scans/{id}/montage.png`
 pub(super) fn montage() -> MethodRouter<App> {
     get(|State(app): State<App>, ScanPath(scan): ScanPath, pairs: Pairs, headers: HeaderMap| async move {
-        let order = app.pictures().order_montage(scan, &query(PictureKind::MontagePng, &pairs)?)?;
+        let order = app.pictures().order_montage(scan, &query(PictureKind::MontagePng, &pairs)?);
         answer(&app, order, &headers).await
     })
 }
@@ -46,7 +46,14 @@ fn query(kind: PictureKind, pairs: &Pairs) -> Result<PictureQuery, Problem> {
     Ok(PictureQuery::parse(kind, &pairs)?)
 }
 
-async fn answer(app: &App, order: Order, request: &HeaderMap) -> Result<Response, Problem> {
+async fn answer(app: &App, order: Result<Order, PictureError>, request: &HeaderMap) -> Result<Response, Problem> {
+    let order = match order {
+        // The catalogue has scans with a volume only; the index tells a scan without one from no scan at all.
+        Err(PictureError::UnknownScan(scan)) => {
+            return Err(app.volume(scan).await.err().unwrap_or_else(Problem::retry));
+        }
+        order => order?,
+    };
     let tag = EntityTag::of(&[&order.validator()]);
     if tag.is_known_to(request) {
         let headers = [(header::ETAG, tag.header()), (header::CACHE_CONTROL, CACHE_CONTROL)];

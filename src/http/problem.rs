@@ -72,6 +72,11 @@ impl Problem {
         self
     }
 
+    /// The data changed while the request was answered.
+    pub(super) fn retry() -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, "scan_replaced", "the scan is just being imported; ask again")
+    }
+
     /// Something inside failed. The client learns no more than that; the log has the rest.
     pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error = %Chain(error), "request failed");

@@ -48,10 +48,7 @@ pub(super) async fn show(
 
 /// The slices of a scan and the index of the best one.
 async fn slices(question: &Question, scan: ScanId) -> Result<(Vec<SliceBody>, usize), Problem> {
-    let Some(volume) = question.app.scan(scan).await?.volume else {
-        let detail = format!("{scan} has a row in overview.csv, but its voxels were not imported");
-        return Err(Problem::not_found("no_volume", detail));
-    };
+    let volume = question.app.volume(scan).await?;
     let geometry = canonical(&volume);
     let rows = question.app.index().slices(scan).await?;
     Ok((rows.iter().map(|row| slice_body(scan, row, &geometry)).collect(), volume.best_slice))

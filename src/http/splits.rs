@@ -117,8 +117,9 @@ fn conflict(parameter: &str, detail: &str) -> Problem {
 }
 
 /// Shares, folds and subsets that the data do not allow.
+#[expect(clippy::needless_pass_by_value, reason = "it goes to map_err")]
 fn refused(error: SplitError) -> Problem {
-    let parameter = match error {
+    let parameter = match &error {
         SplitError::Shares { .. } => "validation_share",
         SplitError::Folds { .. } => "folds",
         SplitError::Subset { .. } | SplitError::Name(_) => "scheme",

@@ -22,7 +22,8 @@ pub struct Intensity {
     pub foreground_window: (f64, f64),
     /// The quantiles 0, 0.1, …, 100 %, interpolated linearly as `numpy.percentile` does. [`QUANTILES`] entries.
     pub quantiles: Vec<f64>,
-    /// Counts in 256 equal bins from `min` to `max`, the last one closed, as `numpy.histogram` counts.
+    /// Counts in 256 equal bins from `min` to `max`, the last one closed, as `numpy.histogram` counts. A constant volume
+    /// has all of them in the first bin.
     pub histogram: Vec<u64>,
 }
 

@@ -302,7 +302,9 @@ fn wrong_parameters_are_named_with_what_is_allowed() {
     assert_eq!(mask("map=1:2,1:3")["parameter"], "map");
     assert_eq!(service.problem("/v1/scans/1_t1/slices/2/image.npy?dtype=uint8", 400)["parameter"], "dtype");
     assert_eq!(service.problem("/v1/scans/1_t1/slices/2/image.npy?dtype=int16&window=full", 400)["parameter"], "dtype");
-    assert_eq!(service.problem("/v1/scans/3_t1/slices/2/image.png", 404)["code"], "unknown_scan");
+    assert_eq!(service.problem("/v1/scans/3_t1/slices/2/image.png", 404)["code"], "no_volume");
+    assert_eq!(service.problem("/v1/scans/3_t1/montage.png", 404)["code"], "no_volume");
+    assert_eq!(service.problem("/v1/scans/9_t1/montage.png", 404)["code"], "unknown_scan");
     assert_eq!(service.problem("/v1/scans/1_t1/slices/5/image.png", 404)["code"], "unknown_slice");
 }
 
