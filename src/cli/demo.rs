@@ -45,6 +45,8 @@ fn write_release_once(release: &Path) -> Result<(), Failure> {
 }
 
 fn greet(address: &str, scan: ScanId, data: &Path) -> io::Result<()> {
+    // Listening everywhere is no address to open.
+    let address = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
     let mut out = io::stdout().lock();
     writeln!(out, "\nA made-up release is being served from {}. Look at:\n", data.display())?;
     for (what, path) in [
