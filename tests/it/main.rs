@@ -10,4 +10,5 @@ mod import;
 mod lookup;
 mod pictures;
 mod program;
+mod resampling;
 mod support;
