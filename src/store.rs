@@ -35,7 +35,7 @@ use crate::volume::ElementType;
 
 pub use chunk::ChunkError;
 pub use documents::GroupFacts;
-pub use read::SliceAddress;
+pub use read::{SliceAddress, StoredSlice};
 
 /// Folder of all groups.
 const GROUPS: &str = "scans";

@@ -50,7 +50,8 @@ async fn read_everything(store: &Store, catalogue: &[CatalogueEntry]) -> Vec<Sto
             for slice in 0..slices {
                 let shape = [rows, columns];
                 let address = SliceAddress { group: &entry.group, array, slice, element: entry.element, shape };
-                damage.extend(store.read_slice(address).await.err());
+                let voxels = store.read_slice(address).await.and_then(|slice| slice.voxels());
+                damage.extend(voxels.err());
             }
         }
         bar.inc(1);

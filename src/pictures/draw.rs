@@ -7,8 +7,8 @@ use bytes::Bytes;
 use super::cache::CacheStatus;
 use super::order::Order;
 use super::{PictureError, Pictures};
-use crate::render::{Plane, RenderError, RenderInput, Rendered, ScanFacts, SliceView};
-use crate::store::{Array, SliceAddress, StoreError};
+use crate::render::{Plane, RenderInput, Rendered, ScanFacts, SliceView};
+use crate::store::{Array, SliceAddress, StoreError, StoredSlice};
 use crate::volume::{ElementType, Slice};
 
 /// A picture in memory.
@@ -40,8 +40,8 @@ pub struct Timing {
 /// The voxels of the canonical slices that one slice of a view is made of.
 struct Voxels {
     slice: usize,
-    image: Vec<Bytes>,
-    mask: Vec<Bytes>,
+    image: Vec<StoredSlice>,
+    mask: Vec<StoredSlice>,
 }
 
 impl Pictures {
@@ -71,10 +71,9 @@ impl Pictures {
             // What is kept is counted by its length, so it must not hold more: a copy fits exactly, and the roomy buffer
             // it was drawn in is free for the next picture. Allocators do not shrink one in place.
             let bytes = Bytes::copy_from_slice(&rendered.bytes);
-            Ok((rendered, bytes, start.elapsed()))
+            Ok::<_, PictureError>((rendered, bytes, start.elapsed()))
         });
-        let (rendered, bytes, draw) =
-            drawn.await?.map_err(|error: RenderError| PictureError::Render(Arc::new(error)))?;
+        let (rendered, bytes, draw) = drawn.await??;
         let Rendered { media_type, slope, intercept, pixel_mm, .. } = rendered;
         let timing = Timing { read, draw };
         Ok(Drawn { bytes, media_type, slope, intercept, pixel_mm, timing })
@@ -94,13 +93,13 @@ impl Pictures {
         Ok(voxels)
     }
 
-    async fn read(&self, order: &Order, array: Array, slice: usize) -> Result<Bytes, PictureError> {
+    async fn read(&self, order: &Order, array: Array, slice: usize) -> Result<StoredSlice, PictureError> {
         let facts = &order.scan.facts;
         let [_, rows, columns] = facts.shape;
         let address =
             SliceAddress { group: &order.scan.group, array, slice, element: facts.element, shape: [rows, columns] };
         match self.store.read_slice(address).await {
-            Ok(bytes) => Ok(bytes),
+            Ok(slice) => Ok(slice),
             Err(error) => Err(self.explain(order, error).await),
         }
     }
@@ -125,17 +124,16 @@ impl Pictures {
     }
 }
 
-fn render(order: &Order, voxels: &[Voxels], quantiles: &[f64]) -> Result<Rendered, RenderError> {
+fn render(order: &Order, slices: &[Voxels], quantiles: &[f64]) -> Result<Rendered, PictureError> {
     let facts = &order.scan.facts;
     let view = order.key.picture.view(facts);
-    let oriented: Vec<_> = voxels
+    let decoded = slices.iter().map(|s| Ok((s.slice, decoded(&s.image)?, decoded(&s.mask)?)));
+    let decoded: Vec<_> =
+        decoded.collect::<Result<_, StoreError>>().map_err(|error| PictureError::Store(Arc::new(error)))?;
+    let oriented = |k, voxels, element| oriented(&view, k, voxels, facts, element);
+    let oriented: Vec<_> = decoded
         .iter()
-        .map(|v| {
-            (
-                oriented(&view, v.slice, &v.image, facts, facts.element),
-                oriented(&view, v.slice, &v.mask, facts, ElementType::Uint8),
-            )
-        })
+        .map(|(k, image, mask)| (oriented(*k, image, facts.element), oriented(*k, mask, ElementType::Uint8)))
         .collect();
     let [_, rows, columns] = view.shape();
     let planes: Vec<_> = oriented
@@ -145,7 +143,12 @@ fn render(order: &Order, voxels: &[Voxels], quantiles: &[f64]) -> Result<Rendere
             mask: mask.as_deref().map(|bytes| Slice { element: ElementType::Uint8, rows, columns, bytes }),
         })
         .collect();
-    order.key.picture.render(&RenderInput { planes: &planes, facts, quantiles })
+    let rendered = order.key.picture.render(&RenderInput { planes: &planes, facts, quantiles });
+    rendered.map_err(|error| PictureError::Render(Arc::new(error)))
+}
+
+fn decoded(slices: &[StoredSlice]) -> Result<Vec<Bytes>, StoreError> {
+    slices.iter().map(StoredSlice::voxels).collect()
 }
 
 /// Slice `k` of a view from the canonical slices it is made of; `None` when there are none because it is not needed.

@@ -1,5 +1,6 @@
 use bytes::Bytes;
 use object_store::ObjectStoreExt;
+use object_store::path::Path;
 
 use super::chunk::{self, CHECKSUM_BYTES};
 use super::{Array, GroupName, Store, StoreError};
@@ -26,24 +27,45 @@ impl SliceAddress<'_> {
     }
 }
 
-impl Store {
-    /// Reads one slice: rows × columns voxels, little-endian, row after row.
+/// A slice as it lies in the store. Reading is for async threads, decoding is work for others.
+#[derive(Debug, Clone)]
+pub struct StoredSlice {
+    path: Path,
+    array: Array,
+    chunk: Bytes,
+    bytes: usize,
+}
+
+impl StoredSlice {
+    /// The voxels: rows × columns, little-endian, row after row. Checks the checksum and inflates masks.
     ///
     /// # Errors
-    /// [`StoreError::Read`] when it cannot be read, [`StoreError::Damaged`] when it is not what was written.
-    pub async fn read_slice(&self, address: SliceAddress<'_>) -> Result<Bytes, StoreError> {
+    /// [`StoreError::Damaged`] when it is not what was written.
+    pub fn voxels(&self) -> Result<Bytes, StoreError> {
+        chunk::decode(self.array, &self.chunk, self.bytes)
+            .map_err(|source| StoreError::Damaged { path: self.path.to_string(), source })
+    }
+}
+
+impl Store {
+    /// Reads one slice.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`] when it cannot be read.
+    pub async fn read_slice(&self, address: SliceAddress<'_>) -> Result<StoredSlice, StoreError> {
         let path = Self::slice_path(address.group, address.array, address.slice);
-        let size = address.bytes();
+        let bytes = address.bytes();
         let read = match address.array {
             // The length is known, so one system call after the open is enough.
-            Array::Image => self.objects.get_range(&path, 0..(size + CHECKSUM_BYTES) as u64).await,
+            Array::Image => self.objects.get_range(&path, 0..(bytes + CHECKSUM_BYTES) as u64).await,
             Array::Mask => match self.objects.get(&path).await {
                 Ok(found) => found.bytes().await,
                 Err(error) => Err(error),
             },
         };
-        let chunk = read.map_err(|source| StoreError::Read { path: path.to_string(), source })?;
-        chunk::decode(address.array, &chunk, size)
-            .map_err(|source| StoreError::Damaged { path: path.to_string(), source })
+        match read {
+            Ok(chunk) => Ok(StoredSlice { path, array: address.array, chunk, bytes }),
+            Err(source) => Err(StoreError::Read { path: path.to_string(), source }),
+        }
     }
 }
