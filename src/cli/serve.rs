@@ -49,9 +49,11 @@ pub(super) async fn serve_folder(
         )
     })?;
     let address = format!("http://{}", listener.local_addr()?);
-    // Programs that start the server wait for this line.
-    writeln!(std::io::stdout(), "listening on {address}")?;
-    greet(&address)?;
+    // Programs that start the server wait for this line. Whether anybody still reads is no reason to stop serving.
+    let said = writeln!(std::io::stdout(), "listening on {address}").and_then(|()| greet(&address));
+    if let Err(error) = said {
+        tracing::warn!(%error, "could not write to standard output");
+    }
     http::serve(listener, http::router(App::new(reader, pictures)), stopped()?).await;
     renewal.abort();
     Ok(())

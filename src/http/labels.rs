@@ -2,6 +2,7 @@ use axum::response::Response;
 
 use super::app::Question;
 use super::bodies::LabelBody;
+use super::listing::Listing;
 use super::problem::Problem;
 use crate::spider::Label;
 
@@ -9,7 +10,7 @@ use crate::spider::Label;
 pub(super) async fn list(question: Question) -> Result<Response, Problem> {
     let body = async {
         question.pairs.only(&[])?;
-        Ok(Label::scheme().map(LabelBody::new).collect::<Vec<_>>())
+        Ok(Listing::whole(Label::scheme().map(LabelBody::new).collect()))
     };
     question.answer(body).await
 }

@@ -23,6 +23,11 @@ pub(super) struct Listing<T> {
 }
 
 impl<T> Listing<T> {
+    /// A listing that is always whole.
+    pub(super) fn whole(items: Vec<T>) -> Self {
+        Self { total: items.len() as u64, items, next: None }
+    }
+
     /// A page of the listing at `uri` that goes on after `next`.
     pub(super) fn new(items: Vec<T>, total: u64, uri: &Uri, next: Option<&str>) -> Answer<Self> {
         let next = next.map(|key| next_page(uri, key));

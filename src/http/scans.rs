@@ -58,7 +58,7 @@ pub(super) async fn gradings(ScanPath(scan): ScanPath, question: Question) -> Re
         Ok(if wants_hugging_face(&question)? {
             json!(HuggingFaceGradings(&gradings))
         } else {
-            json!(gradings.iter().map(GradingBody::new).collect::<Vec<_>>())
+            json!(Listing::whole(gradings.iter().map(GradingBody::new).collect()))
         })
     };
     question.answer(body).await

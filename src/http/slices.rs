@@ -5,6 +5,7 @@ use serde_json::{Map, Value as Json, json};
 use super::app::Question;
 use super::bodies::{canonical, slice_links};
 use super::extract::{ScanPath, SlicePath};
+use super::listing::Listing;
 use super::problem::Problem;
 use crate::index::SliceRow;
 use crate::pictures::SliceName;
@@ -26,7 +27,7 @@ pub(super) async fn list(ScanPath(scan): ScanPath, question: Question) -> Result
     let body = async {
         question.pairs.only(&[])?;
         let (slices, _) = slices(&question, scan).await?;
-        Ok(json!({ "total": slices.len(), "next": null, "items": slices }))
+        Ok(Listing::whole(slices))
     };
     question.answer(body).await
 }

@@ -98,6 +98,15 @@ fn the_demo_serves_a_release_that_went_through_import() {
 }
 
 #[test]
+fn a_server_goes_on_when_nobody_reads_what_it_says() {
+    let dir = tempfile::tempdir().unwrap();
+    // `start` closes the pipe after the first line; the demo has more to say.
+    let server = Server::start(&["demo", "--dir", as_str(dir.path())]);
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    assert!(server.get("/healthz").starts_with("HTTP/1.1 200 OK"));
+}
+
+#[test]
 fn a_refused_scan_shows_in_the_exit_code_and_the_table() {
     let (release, data) = (Release::small(), tempfile::tempdir().unwrap());
     release.write("images/1_t1.mha", b"NDims = 3\nDimSize = 4000 4000 4000\n");

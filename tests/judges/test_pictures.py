@@ -87,7 +87,7 @@ def test_selections_and_maps_are_exact(service, scans):
 
 
 def test_a_palette_changes_colours_and_no_values(service, scans):
-    scheme = {label["label"]: label["colour"] for label in service.json("/v1/labels")}
+    scheme = {label["label"]: label["colour"] for label in service.json("/v1/labels")["items"]}
     for scan in scans:
         path = f"/v1/scans/{scan}/slices/best/mask.png"
         grey, _, _ = service.png(path, size=256)
