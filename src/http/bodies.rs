@@ -203,14 +203,13 @@ fn scan_links(scan: ScanId, has_volume: bool) -> Json {
     if let (true, Json::Object(links)) = (has_volume, &mut links) {
         links.insert("slices".to_owned(), json!(format!("{this}/slices")));
         links.insert("montage".to_owned(), json!(format!("{this}/montage.png")));
-        links.extend(slice_links(scan, "mid"));
+        links.extend(slice_links(scan, "mid", ""));
     }
     links
 }
 
-/// The pictures of one slice.
-pub(super) fn slice_links(scan: ScanId, slice: &str) -> impl Iterator<Item = (String, Json)> {
-    let this = format!("/v1/scans/{scan}/slices/{slice}");
+/// The pictures of one slice; `query` is added to each.
+pub(super) fn slice_links(scan: ScanId, slice: &str, query: &str) -> impl Iterator<Item = (String, Json)> {
     let names = [
         ("image", "image.png"),
         ("image_npy", "image.npy"),
@@ -218,5 +217,6 @@ pub(super) fn slice_links(scan: ScanId, slice: &str) -> impl Iterator<Item = (St
         ("mask_npy", "mask.npy"),
         ("overlay", "overlay.png"),
     ];
-    names.into_iter().map(move |(name, file)| (name.to_owned(), json!(format!("{this}/{file}"))))
+    let link = move |file: &str| json!(format!("/v1/scans/{scan}/slices/{slice}/{file}{query}"));
+    names.map(|(name, file)| (name.to_owned(), link(file))).into_iter()
 }

@@ -52,7 +52,7 @@ impl PictureQuery {
     /// # Errors
     /// [`ParameterError`] when the scan cannot be shown like this, or the picture would be larger than `limits` allow.
     pub fn resolve(&self, facts: &ScanFacts, limits: Limits) -> Result<Picture, ParameterError> {
-        let view = SliceView::new(facts, self.layout);
+        let view = SliceView::new(facts.shape, facts.orientation, self.layout);
         let frame = Frame::new(acquired(&view, facts), self.size, self.fit, limits.max_pixels / self.kind.tiles())?;
         let filter = if frame.is_native() { Filter::Nearest } else { self.filter };
         let tone = if self.kind.is_mask() { None } else { Some(self.tone(facts)?) };
@@ -124,7 +124,7 @@ impl Picture {
     /// The view of the scan that the picture is taken from.
     #[must_use]
     pub fn view(&self, facts: &ScanFacts) -> SliceView {
-        SliceView::new(facts, self.layout)
+        SliceView::new(facts.shape, facts.orientation, self.layout)
     }
 
     /// Whether drawing needs the scan's quantiles.

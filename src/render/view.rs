@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use super::facts::ScanFacts;
-use crate::volume::Slice;
+use crate::volume::{Orientation, Slice};
 
 /// A layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -57,13 +57,13 @@ pub struct SliceView {
 }
 
 impl SliceView {
-    /// The view of a scan in a layout.
+    /// The view in a layout of a scan with this canonical shape, whose file `orientation` brings to it.
     #[must_use]
-    pub fn new(facts: &ScanFacts, layout: Layout) -> Self {
-        let canonical = |axis| ViewAxis { canonical: axis, flipped: false, len: facts.shape[axis] };
+    pub fn new(shape: [usize; 3], orientation: Orientation, layout: Layout) -> Self {
+        let canonical = |axis| ViewAxis { canonical: axis, flipped: false, len: shape[axis] };
         let stored = |axis| {
-            let canonical = (0..3).find(|&c| facts.orientation.source_axis[c] == axis).unwrap_or(axis);
-            ViewAxis { canonical, flipped: facts.orientation.flipped[canonical], len: facts.shape[canonical] }
+            let canonical = (0..3).find(|&c| orientation.source_axis[c] == axis).unwrap_or(axis);
+            ViewAxis { canonical, flipped: orientation.flipped[canonical], len: shape[canonical] }
         };
         let axes = match layout {
             Layout::Canonical => [0, 1, 2].map(canonical),
@@ -99,6 +99,17 @@ impl SliceView {
     #[must_use]
     pub fn showing(&self, k: usize) -> Option<usize> {
         self.is_sagittal().then(|| self.axes[0].canonical_index(k))
+    }
+
+    /// Where a point of a canonical slice, (row, column), lies in the slice of this view that shows it. Only for views whose
+    /// slices are sagittal.
+    #[must_use]
+    pub fn point(&self, canonical: [f64; 2]) -> [f64; 2] {
+        [1, 2].map(|n: usize| {
+            let axis = self.axes[n];
+            let value = canonical[axis.canonical.saturating_sub(1)];
+            if axis.flipped { (axis.len - 1) as f64 - value } else { value }
+        })
     }
 
     /// The voxels of slice `k`, rows × columns in the order of this view, from the canonical slices it is made of.

@@ -82,6 +82,41 @@ fn splits_are_by_patient_and_say_how_they_were_drawn() {
     }
 }
 
+/// What the index says of a label is where the picture of that layout shows it, and its place in the patient is the same.
+#[test]
+fn labels_of_slices_follow_the_layout_and_stay_in_their_place() {
+    let service = Service::small();
+    for scan in ["1_t1", "1_t2"] {
+        let slices = |layout: &str| service.json(&format!("/v1/scans/{scan}/slices?layout={layout}"))["items"].clone();
+        let (canonical, stored) = (slices("canonical"), slices("stored"));
+        let mut places: Vec<Vec<String>> = Vec::new();
+        for listing in [&canonical, &stored] {
+            let labels = listing.as_array().unwrap().iter().flat_map(|slice| slice["labels"].as_array().unwrap());
+            let mut found: Vec<_> = labels.map(|l| format!("{} {}", l["label"], l["centroid_mm_lps"])).collect();
+            found.sort();
+            places.push(found);
+        }
+        assert_eq!(places[0], places[1], "{scan}");
+        for slice in stored.as_array().unwrap() {
+            let path = slice["links"]["mask_npy"].as_str().unwrap();
+            let mask = service.get(&format!("{path}&size=native")).body;
+            let mask = &mask[mask.len() - 24 * 16..];
+            for label in slice["labels"].as_array().unwrap() {
+                let pixels: Vec<_> = (0..24 * 16).filter(|&n| label["label"] == mask[n]).collect();
+                let (rows, columns) = (pixels.iter().map(|n| n / 16), pixels.iter().map(|n| n % 16));
+                assert_eq!(label["pixels"], pixels.len());
+                assert_eq!(label["rows"], json!([rows.clone().min(), rows.max()]), "{scan} {}", label["label"]);
+                assert_eq!(
+                    label["columns"],
+                    json!([columns.clone().min(), columns.max()]),
+                    "{scan} {}",
+                    label["label"]
+                );
+            }
+        }
+    }
+}
+
 #[test]
 fn the_stored_layout_has_its_own_affine_for_the_same_places() {
     let service = Service::small();
