@@ -115,6 +115,16 @@ impl Pictures {
         Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The picture of an order, from the cache or drawn.
+    ///
+    /// # Errors
+    /// [`PictureError`].
+    pub async fn draw(self: &Arc<Self>, order: Order) -> Result<(Arc<Drawn>, CacheStatus), PictureError> {
+        let pictures = Arc::clone(self);
+        let key = order.key.clone();
+        self.cache.get_or_draw(key, async move { pictures.draw_anew(order).await }).await
+    }
+
     /// Reads the catalogue again if the index has changed.
     ///
     /// # Errors

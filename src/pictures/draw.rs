@@ -4,7 +4,6 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
-use super::cache::CacheStatus;
 use super::order::Order;
 use super::{PictureError, Pictures};
 use crate::render::{Plane, RenderInput, Rendered, ScanFacts, SliceView};
@@ -45,17 +44,8 @@ struct Voxels {
 }
 
 impl Pictures {
-    /// The picture of an order, from the cache or drawn.
-    ///
-    /// # Errors
-    /// [`PictureError`].
-    pub async fn draw(self: &Arc<Self>, order: Order) -> Result<(Arc<Drawn>, CacheStatus), PictureError> {
-        let pictures = Arc::clone(self);
-        let key = order.key.clone();
-        self.cache.get_or_draw(key, async move { pictures.draw_anew(order).await }).await
-    }
-
-    async fn draw_anew(&self, order: Order) -> Result<Drawn, PictureError> {
+    /// Reads what the picture of an order needs and draws it.
+    pub(super) async fn draw_anew(&self, order: Order) -> Result<Drawn, PictureError> {
         // A place first: a server that is full should not even read.
         let turn = self.pool.admit()?.turn().await?;
         let start = Instant::now();
