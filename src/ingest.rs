@@ -35,6 +35,8 @@ pub use source::{GRADINGS, OVERVIEW, Source, SourceError, SourceFile};
 pub struct Options {
     /// Scans converted at once.
     pub jobs: usize,
+    /// Convert scans that are there already too, which repairs damaged ones.
+    pub again: bool,
     /// Memory that the scans being converted may take together, in bytes.
     pub memory_bytes: u64,
 }
@@ -109,7 +111,8 @@ pub fn run(
     runtime.block_on(replace_tables(&mut writer, source, &overview, &gradings))?;
     let imported = runtime.block_on(writer.imported())?;
 
-    let (pairs, mut report) = plan(source, &overview, &gradings, &imported);
+    let known = if options.again { &HashMap::new() } else { &imported };
+    let (pairs, mut report) = plan(source, &overview, &gradings, known);
     on_event(Event::Planned { scans: pairs.len(), bytes: pairs.iter().map(Pair::bytes).sum() });
     let workshop =
         Workshop { store, writer: Mutex::new(writer), memory: MemoryBudget::new(options.memory_bytes), imported };

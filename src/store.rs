@@ -118,7 +118,7 @@ pub enum StoreError {
         source: object_store::Error,
     },
     /// The bytes read are not those that were written.
-    #[error("{path} is damaged; import the scan again")]
+    #[error("{path} is damaged; import with --again to repair it")]
     Damaged {
         /// Path inside the data folder.
         path: String,

@@ -37,6 +37,9 @@ pub(super) struct ImportSettings {
     /// Scans converted at once [default: one per core].
     #[arg(long, env = "SAGITTAL_JOBS")]
     jobs: Option<NonZeroUsize>,
+    /// Convert scans that are there already too; repairs what `sagittal check` found damaged.
+    #[arg(long)]
+    again: bool,
     /// Memory that the scans being converted may take together, in MiB.
     #[arg(long, env = "SAGITTAL_IMPORT_MEMORY_MB", default_value_t = 640)]
     memory_mb: u64,
@@ -46,6 +49,7 @@ impl ImportSettings {
     pub(super) fn options(&self) -> crate::ingest::Options {
         crate::ingest::Options {
             jobs: self.jobs.map_or_else(cores, NonZeroUsize::get),
+            again: self.again,
             memory_bytes: self.memory_mb << 20,
         }
     }

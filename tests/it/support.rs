@@ -179,7 +179,7 @@ impl Release {
     pub fn import(&self, data: &Path) -> Report {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let source = Source::open(self.dir.path()).unwrap();
-        let options = Options { jobs: 2, memory_bytes: 64 << 20 };
+        let options = Options { jobs: 2, again: false, memory_bytes: 64 << 20 };
         ingest::run(&source, data, options, runtime.handle(), &|_| ()).unwrap()
     }
 }
