@@ -8,6 +8,7 @@ mod facts;
 mod frame;
 mod label_table;
 mod overlay;
+mod palette;
 mod parameter;
 mod picture;
 mod query;

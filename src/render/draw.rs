@@ -6,12 +6,12 @@ use super::PictureKind;
 use super::facts::ScanFacts;
 use super::frame::Frame;
 use super::overlay;
+use super::palette::palette;
 use super::picture::{OverlayStyle, Picture, Tone};
 use super::resample::{Sampling, resample, resample_labels};
 use super::tone::{ToneCurve, value_scale};
 use crate::formats::npy;
 use crate::formats::png::{self, Pixels, PngError, PngMeta};
-use crate::spider::Label;
 use crate::volume::{ElementType, Slice};
 
 /// One slice in the picture's layout.
@@ -161,7 +161,7 @@ impl Picture {
         if !self.palette {
             return Ok(png::encode(self.frame.canvas, Pixels::Labels(&labels), meta)?);
         }
-        let palette: Vec<_> = (0..=u8::MAX).map(|value| Label(value).colour()).collect();
+        let palette = palette(self.table.as_ref());
         Ok(png::encode(self.frame.canvas, Pixels::Indexed { indices: &labels, palette: &palette }, meta)?)
     }
 
@@ -169,7 +169,7 @@ impl Picture {
         let mut file = npy::header(self.mask_dtype, &self.frame.canvas);
         let labels = self.labels(slice);
         match self.mask_dtype {
-            ElementType::Uint8 | ElementType::Int8 => file.extend_from_slice(&labels),
+            ElementType::Uint8 => file.extend_from_slice(&labels),
             ElementType::Float32 => file.extend(labels.iter().flat_map(|&label| f32::from(label).to_le_bytes())),
             ElementType::Float64 => file.extend(labels.iter().flat_map(|&label| f64::from(label).to_le_bytes())),
             wider => {
@@ -235,3 +235,6 @@ fn on_canvas(labels: Vec<u8>, frame: &Frame) -> Vec<u8> {
     }
     canvas
 }
+
+#[cfg(test)]
+mod tests;

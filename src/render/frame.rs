@@ -5,6 +5,10 @@ use std::str::FromStr;
 use super::parameter::ParameterError;
 use super::resample::AxisSampling;
 
+/// Pixels along one side of a picture. Resizing holds several rows of f64 and weights for every column, so that one very
+/// long row would cost far more memory than its pixels.
+const LONGEST_SIDE: u64 = 16_384;
+
 /// What to do with a shape that is not the slice's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Fit {
@@ -44,6 +48,26 @@ pub(super) enum Size {
     Spacing(f64),
 }
 
+impl Size {
+    /// The parameter that it was given by; `size` and `width` with `height` are the same request.
+    fn parameter(self) -> &'static str {
+        match self {
+            Self::Native => "size",
+            Self::Exact(height, width) if height == width => "size",
+            Self::Exact(height, width) => {
+                if height > width {
+                    "height"
+                } else {
+                    "width"
+                }
+            }
+            Self::Height(_) => "height",
+            Self::Width(_) => "width",
+            Self::Spacing(_) => "spacing",
+        }
+    }
+}
+
 /// A canvas and the part of it that shows the slice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Frame {
@@ -77,8 +101,12 @@ impl Frame {
     /// The frame of a slice in a size, within `max_pixels`.
     pub(super) fn new(acquired: Acquired, size: Size, fit: Fit, max_pixels: u64) -> Result<Self, ParameterError> {
         let [height, width] = canvas(acquired, size);
+        let too_large = |limit: &str| Err(ParameterError::too_large(size.parameter(), [height, width], limit));
         if height.saturating_mul(width) > max_pixels {
-            return Err(ParameterError::too_large(height, width, max_pixels));
+            return too_large(&format!("at most {max_pixels} pixels are drawn"));
+        }
+        if height.max(width) > LONGEST_SIDE {
+            return too_large(&format!("no side may be longer than {LONGEST_SIDE} pixels"));
         }
         let canvas = [height as usize, width as usize];
         let by_proportion = matches!(size, Size::Exact(..)) && fit != Fit::Stretch;

@@ -122,6 +122,11 @@ impl LabelTable {
         }
     }
 
+    /// Whether some label becomes another one, rather than being kept or left out.
+    pub(super) fn renames(&self) -> bool {
+        self.0.iter().enumerate().any(|(value, &to)| to != 0 && value != usize::from(to))
+    }
+
     /// A text that no other table has.
     pub(super) fn key(&self) -> String {
         self.0.iter().map(|value| format!("{value:02x}")).collect()

@@ -74,6 +74,8 @@ const DTYPE: Parameter = Parameter {
     allowed: "the source's (uint16 with a window), uint8, int8, uint16, int16, uint32, int32, float32, float64",
     description: "Type of the array's elements.",
 };
+const MASK_DTYPE: Parameter =
+    Parameter { allowed: "uint8, uint16, int16, uint32, int32, int64, float32, float64", ..DTYPE };
 const LAYOUT: Parameter = Parameter {
     name: "layout",
     allowed: "canonical, stored",
@@ -114,7 +116,7 @@ impl PictureKind {
             Self::ImagePng => &[SIZE, WIDTH, HEIGHT, SPACING, FIT, FILTER, WINDOW, BITS, LAYOUT, PRESET],
             Self::ImageNpy => &[SIZE, WIDTH, HEIGHT, SPACING, FIT, FILTER, NPY_WINDOW, DTYPE, LAYOUT, PRESET],
             Self::MaskPng => &[SIZE, WIDTH, HEIGHT, SPACING, FIT, MASK_FILTER, LABELS, MAP, PALETTE, LAYOUT, PRESET],
-            Self::MaskNpy => &[SIZE, WIDTH, HEIGHT, SPACING, FIT, MASK_FILTER, LABELS, MAP, DTYPE, LAYOUT, PRESET],
+            Self::MaskNpy => &[SIZE, WIDTH, HEIGHT, SPACING, FIT, MASK_FILTER, LABELS, MAP, MASK_DTYPE, LAYOUT, PRESET],
             Self::OverlayPng => {
                 &[SIZE, WIDTH, HEIGHT, SPACING, FIT, FILTER, OVERLAY_WINDOW, LABELS, ALPHA, OUTLINE, LAYOUT, PRESET]
             }
@@ -170,8 +172,9 @@ impl ParameterError {
         }
     }
 
-    pub(super) fn too_large(rows: u64, columns: u64, limit: u64) -> Self {
-        let message = format!("a picture of {columns} × {rows} pixels is too large; at most {limit} pixels are drawn");
-        Self { code: "output_too_large", parameter: "size".to_owned(), message, allowed: Vec::new() }
+    /// `limit` says what is drawn at most.
+    pub(super) fn too_large(name: &str, [rows, columns]: [u64; 2], limit: &str) -> Self {
+        let message = format!("a picture of {columns} × {rows} pixels is too large; {limit}");
+        Self { code: "output_too_large", parameter: name.to_owned(), message, allowed: Vec::new() }
     }
 }

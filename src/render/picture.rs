@@ -26,7 +26,7 @@ pub struct Picture {
     pub(super) overlay: Option<OverlayStyle>,
     /// Whether the PNG is indexed.
     pub(super) palette: bool,
-    /// Type of a mask array's elements.
+    /// Type of a mask array's elements; `Uint8` for everything else.
     pub(super) mask_dtype: ElementType,
 }
 
@@ -65,22 +65,22 @@ impl PictureQuery {
             table: LabelTable::new(self.labels, &self.map),
             overlay: self.kind.has_overlay().then_some(OverlayStyle { alpha: self.alpha, outline: self.outline }),
             palette: self.palette,
-            mask_dtype: self.dtype.unwrap_or(ElementType::Uint8),
+            mask_dtype: self.dtype.filter(|_| self.kind.is_mask()).unwrap_or(ElementType::Uint8),
         })
     }
 
     fn tone(&self, facts: &ScanFacts) -> Result<Tone, ParameterError> {
-        self.window.check(facts)?;
+        let window = self.window.resolve(facts)?;
         let output = match self.kind {
-            PictureKind::ImageNpy if self.window == Window::None => self.dtype.unwrap_or(facts.element),
+            PictureKind::ImageNpy if window == Window::None => self.dtype.unwrap_or(facts.element),
             PictureKind::ImageNpy => self.dtype.unwrap_or(ElementType::Uint16),
             PictureKind::ImagePng if self.bits == 16 => ElementType::Uint16,
             _ => ElementType::Uint8,
         };
-        if self.window == Window::None {
+        if window == Window::None {
             check_fits(facts, output, self.kind)?;
         }
-        Ok(Tone { window: self.window, output })
+        Ok(Tone { window, output })
     }
 }
 
@@ -176,3 +176,6 @@ impl Picture {
         text
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -88,7 +88,7 @@ impl PictureQuery {
             filter: filter(&pairs, preset)?,
             window: preset_or(&pairs, preset && !kind.is_mask(), "window", Window::HuggingFace, default_window(kind))?,
             bits: pairs.value("bits", |text| [8, 16].into_iter().find(|bits| text == bits.to_string()))?.unwrap_or(16),
-            dtype: pairs.value("dtype", dtype)?,
+            dtype: pairs.value("dtype", if kind.is_mask() { mask_dtype } else { dtype })?,
             layout: preset_or(&pairs, preset, "layout", Layout::Stored, Layout::Canonical)?,
             labels: pairs.parsed("labels")?,
             map: pairs.parsed("map")?.unwrap_or(LabelMap::Native),
@@ -199,6 +199,11 @@ fn flag(text: &str) -> Option<bool> {
         "0" | "false" => Some(false),
         _ => None,
     }
+}
+
+/// Every type that has room for all labels. `int8` has not: it would turn 201 into −55.
+fn mask_dtype(text: &str) -> Option<ElementType> {
+    text.parse().ok().filter(|dtype| !matches!(dtype, ElementType::Uint64 | ElementType::Int8))
 }
 
 /// 64-bit integers are never served: no scan has them.

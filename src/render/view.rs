@@ -150,3 +150,6 @@ impl SliceView {
         plane
     }
 }
+
+#[cfg(test)]
+mod tests;

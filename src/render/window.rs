@@ -70,8 +70,7 @@ impl FromStr for Window {
             return if low < high { Ok(Self::Percentiles { low, high }) } else { Err(()) };
         }
         let number = |text: &str| text.parse().ok().and_then(Finite::new).ok_or(());
-        let (center, width) = (number(first)?, number(second)?);
-        if width.get() > 1.0 { Ok(Self::CenterWidth { center, width }) } else { Err(()) }
+        Self::centred(number(first)?, number(second)?).ok_or(())
     }
 }
 
@@ -92,22 +91,34 @@ pub(super) struct Bounds {
 }
 
 impl Window {
-    /// Whether the scan has what the window needs.
-    pub(super) fn check(self, facts: &ScanFacts) -> Result<(), ParameterError> {
+    /// A centre and a width; `None` unless the width is above 1 and the bounds are numbers whose difference is one.
+    fn centred(center: Finite, width: Finite) -> Option<Self> {
+        let Bounds { low, high } = linear(center.get(), width.get());
+        let usable = width.get() > 1.0 && low.is_finite() && (high - low).is_finite();
+        usable.then_some(Self::CenterWidth { center, width })
+    }
+
+    /// What the window is for one scan. A window that stands for two numbers of the table becomes those numbers: the table
+    /// can be replaced without the voxels, and the picture must not keep its name then.
+    pub(super) fn resolve(self, facts: &ScanFacts) -> Result<Self, ParameterError> {
         match self {
             Self::Dicom if facts.remapped => Err(ParameterError::window_unavailable(
                 "window=dicom does not apply to this scan: its values were mapped to -1000..3096 before the release, and \
                  WindowCenter and WindowWidth refer to the values before; use window=auto",
             )),
-            Self::Dicom if !facts.dicom_window.is_some_and(|(_, width)| width > 1.0) => {
-                Err(ParameterError::window_unavailable(
-                    "window=dicom does not apply to this scan: the table has no WindowCenter and WindowWidth for it; use window=auto",
-                ))
+            Self::Dicom => {
+                let numbers = facts.dicom_window.and_then(|(c, w)| Finite::new(c).zip(Finite::new(w)));
+                numbers.and_then(|(center, width)| Self::centred(center, width)).ok_or_else(|| {
+                    ParameterError::window_unavailable(
+                        "window=dicom does not apply to this scan: the table has no usable WindowCenter and WindowWidth for it; use window=auto",
+                    )
+                })
             }
+            Self::Percentiles { low: 0, high: 1000 } => Ok(Self::Full),
             Self::HuggingFace if facts.element.integer_max().is_none() => Err(ParameterError::window_unavailable(
                 "window=hf does not apply to this scan: img_as_uint takes floating-point values between -1 and 1 only; use window=full",
             )),
-            _ => Ok(()),
+            _ => Ok(self),
         }
     }
 
@@ -156,8 +167,21 @@ mod tests {
         assert_eq!("p0.5,99.5".parse(), Ok(Window::Percentiles { low: 5, high: 995 }));
         assert_eq!("-0,4e2".parse::<Window>(), "0.0,400".parse());
         for text in [
-            "", "fulll", "40", "40,1", "40,-3", "nan,4", "inf,9", "p5,5", "p9,1", "p-1,50", "p0,101", "p0.05,50",
-            "p1,", "1,2,3",
+            "",
+            "fulll",
+            "40",
+            "40,1",
+            "40,-3",
+            "nan,4",
+            "inf,9",
+            "-1.7e308,1.7e308",
+            "p5,5",
+            "p9,1",
+            "p-1,50",
+            "p0,101",
+            "p0.05,50",
+            "p1,",
+            "1,2,3",
         ] {
             assert_eq!(text.parse::<Window>(), Err(()), "{text}");
         }
