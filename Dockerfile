@@ -1,7 +1,6 @@
 # Two stages: build with the toolchain, run without it. Build: docker build -t sagittal .
 FROM rust:1-slim-bookworm AS build
 WORKDIR /src
-RUN apt-get update && apt-get install -y --no-install-recommends build-essential && rm -rf /var/lib/apt/lists/*
 
 # Dependencies change seldom: built on their own, they are a cached layer.
 COPY Cargo.toml Cargo.lock ./

@@ -1,71 +1,125 @@
 #!/usr/bin/env bash
-# Requests per second of a running server, beside nginx serving the same bytes as files, as a Markdown table.
+# Requests per second of the server, beside nginx serving the same bytes as files, as a Markdown table.
 #
-#   benches/load.sh DATA [SECONDS]      DATA: a folder that `sagittal import` filled
+#   benches/load.sh [--data DIR] [--seconds N]
 #
-# Needs wrk and nginx (Debian: apt-get install wrk nginx-light). Client and servers share the machine: compare within one run.
+#   --data DIR     a folder that `sagittal import` filled; without it, the made-up demo
+#   --seconds N    how long each row lasts (5)
+#
+# Needs wrk, curl and nginx (Debian: apt-get install wrk curl nginx-light). Both servers listen on loopback and are stopped at
+# the end. Clients and servers share the machine: compare numbers within one run only.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-data=${1:?usage: benches/load.sh DATA [SECONDS]}
-seconds=${2:-5}
+
+fail() { echo "load.sh: $*" >&2; exit 2; }
+
+data='' seconds=5
+while [ $# -gt 0 ]; do
+  case $1 in
+    --data) data=${2:?--data needs a folder}; shift 2 ;;
+    --seconds) seconds=${2:?--seconds needs a number}; shift 2 ;;
+    *) fail "unknown argument $1; usage: benches/load.sh [--data DIR] [--seconds N]" ;;
+  esac
+done
+for tool in wrk nginx curl cmp; do
+  command -v $tool >/dev/null || fail "$tool is missing; on Debian: apt-get install wrk curl nginx-light diffutils"
+done
+
 work=$(mktemp -d)
+server='' web=''
+stop() { [ -z "$1" ] || { kill "$1" && wait "$1"; } 2>/dev/null || true; }
+trap 'stop "$server"; stop "$web"; rm -rf "$work"' EXIT
+
+# --- the server ---------------------------------------------------------------------------------------------------------
 cargo build --release --quiet
-
-stop() { [ -n "${1:-}" ] && kill "$1" 2>/dev/null && wait "$1" 2>/dev/null || true; }
-trap 'stop "${server:-}"; stop "${web:-}"; rm -rf "$work"' EXIT
-
-target/release/sagittal serve --data "$data" --listen 127.0.0.1:0 --log error >"$work/said" &
+: >"$work/said"
+command=(demo --dir "$work/demo")
+[ -z "$data" ] || command=(serve --data "$data")
+"${CARGO_TARGET_DIR:-target}/release/sagittal" "${command[@]}" --listen 127.0.0.1:0 --log error >"$work/said" &
 server=$!
-for _ in $(seq 50); do grep -q listening "$work/said" && break; sleep 0.1; done
+until grep -q '^listening on' "$work/said"; do
+  kill -0 "$server" 2>/dev/null || fail "the server did not start"
+  sleep 0.1
+done
 url=$(sed -n 's/^listening on //p' "$work/said")
 
-SCANS=$(curl -s "$url/v1/scans?limit=1000" | grep -o '"scan_id":"[^"]*"' | cut -d'"' -f4 | tr '\n' ' ')
+# Every scan with its number of slices, as id:slices.
+SCANS=$(curl -fsS "$url/v1/scans?limit=1000" | grep -o '"scan_id":"[^"]*"[^[]*"shape":\[[0-9]*' |
+  sed 's/"scan_id":"\([^"]*\)".*\[/\1:/' | tr '\n' ' ')
+[ -n "$SCANS" ] || fail "there is no scan in $data"
 export SCANS
-scan=${SCANS%% *}
+scan=${SCANS%%:*}
 image=/v1/scans/$scan/slices/mid/image.png
 array="/v1/scans/$scan/slices/mid/image.npy?size=native"
 json=/v1/scans/$scan
 
+# --- nginx with the same bytes ------------------------------------------------------------------------------------------
 mkdir "$work/files"
-curl -s "$url$image" -o "$work/files/image.png"
-curl -s "$url$json" -o "$work/files/scan.json"
-cat >"$work/nginx.conf" <<CONF
-daemon off; master_process on; worker_processes 2; pid $work/nginx.pid; error_log $work/error.log;
-events { worker_connections 1024; }
-http { access_log off; sendfile on; tcp_nopush on; keepalive_requests 10000000; client_body_temp_path $work/b; proxy_temp_path $work/p;
-  fastcgi_temp_path $work/f; uwsgi_temp_path $work/u; scgi_temp_path $work/s; open_file_cache max=100;
-  server { listen 127.0.0.1:18099; root $work/files; } }
-CONF
-# The worker processes must be allowed to read what root has made.
+curl -fsS "$url$image" -o "$work/files/image.png"
+curl -fsS "$url$json" -o "$work/files/scan.json"
+curl -fsS "$url$array" -o /dev/null
+# When root starts nginx, its workers are somebody else, who must be able to read the files.
 chmod 755 "$work" "$work/files"
-nginx -c "$work/nginx.conf" -p "$work" 2>/dev/null &
-web=$!
-sleep 1
 
+# nginx cannot take any free port by itself: ports are tried until one is free.
+for _ in $(seq 20); do
+  port=$((RANDOM % 20000 + 20000))
+  cat >"$work/nginx.conf" <<CONF
+daemon off; worker_processes auto; pid $work/nginx.pid; error_log $work/error.log;
+events { worker_connections 1024; }
+http {
+  access_log off; sendfile on; tcp_nopush on; keepalive_requests 100000000; open_file_cache max=100;
+  types { image/png png; application/json json; }
+  client_body_temp_path $work/b; proxy_temp_path $work/p; fastcgi_temp_path $work/f; uwsgi_temp_path $work/u;
+  scgi_temp_path $work/s;
+  server { listen 127.0.0.1:$port; root $work/files; }
+}
+CONF
+  nginx -e "$work/error.log" -c "$work/nginx.conf" -p "$work" &
+  web=$!
+  files=http://127.0.0.1:$port
+  for _ in $(seq 30); do
+    curl -fs "$files/image.png" 2>/dev/null | cmp -s - "$work/files/image.png" && break 2
+    kill -0 "$web" 2>/dev/null || break
+    sleep 0.1
+  done
+  stop "$web"
+  web=''
+done
+[ -n "$web" ] || fail "nginx did not start: $(tail -1 "$work/error.log")"
+
+# --- the table ----------------------------------------------------------------------------------------------------------
+failed=0
 # row TEXT CONNECTIONS URL [SCRIPT]
 row() {
-  local text=$1 connections=$2 address=$3 script=${4:+-s benches/load/$4}
-  # shellcheck disable=SC2086
-  wrk -t1 -c"$connections" -d"${seconds}s" $script "$address" >"$work/wrk"
-  awk -v text="$text" -v c="$connections" '
-    /requests in/ { requests = $1; read = $5 }
+  wrk -t1 -c"$2" -d"${seconds}s" ${4:+-s "benches/load/$4"} "$3" >"$work/wrk"
+  awk -v text="$1" -v connections="$2" '
+    BEGIN { bytes["B"] = 1; bytes["KB"] = 1024; bytes["MB"] = 1024 ^ 2; bytes["GB"] = 1024 ^ 3 }
+    /requests in/ { requests = $1; read = $5; unit = read; sub(/[0-9.]+/, "", unit) }
     /Requests\/sec/ { rate = $2 }
-    /Non-2xx/ { failed = $NF }
-    END { unit = read; sub(/[0-9.]+/, "", unit); factor = unit == "GB" ? 1073741824 : unit == "MB" ? 1048576 : 1024
-      printf "| %s | %d | %d | %d |%s\n", text, c, rate, read * factor / requests, failed ? " " failed " FAILED |" : "" }' "$work/wrk"
+    /Non-2xx|Socket errors/ { problem = problem " " $0 }
+    END {
+      mean = requests ? read * bytes[unit] / requests : 0
+      printf "| %s | %d | %.0f | %.0f |%s\n", text, connections, rate, mean, problem
+      exit problem != "" || requests == 0
+    }' "$work/wrk" || failed=1
 }
 
+cpu=$(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -1)
+echo "$(nproc) cores (${cpu:-unknown processor}), ${seconds} s a row, $([ -z "$data" ] && echo "the demo" || echo "$data"), $scan"
+echo
 echo "| what | connections | requests/s | mean bytes |"
 echo "| --- | ---: | ---: | ---: |"
 QUERY=size=512 row "512 × 512, 16 bit, drawn each time" 8 "$url" uncached.lua
 QUERY=size=256 row "256 × 256, 16 bit, drawn each time" 8 "$url" uncached.lua
 row "about 512 × 512, preset=hf, drawn each time" 8 "$url" uncached_hf.lua
 for connections in 1 8 64; do
-  row "PNG, cached" "$connections" "$url$image"
-  row "the same bytes, nginx" "$connections" http://127.0.0.1:18099/image.png
+  row "512 × 512, 16 bit, cached" "$connections" "$url$image"
+  row "the same bytes, nginx" "$connections" "$files/image.png"
 done
 row "npy, native, cached" 8 "$url$array"
 row "one scan's JSON" 8 "$url$json"
-row "the same bytes, nginx" 8 http://127.0.0.1:18099/scan.json
+row "the same bytes, nginx" 8 "$files/scan.json"
 echo
-echo "Memory of the server at its highest: $(awk '/VmHWM/ { printf "%d MB", $2 / 1024 }' "/proc/$server/status"), with 512 MB of it for the cache."
+echo "Most memory the server took: $(awk '/^VmHWM/ { printf "%.0f", $2 / 1024 }' "/proc/$server/status") MiB, 512 MiB of it for the cache."
+[ "$failed" = 0 ] || fail "some requests failed"

@@ -34,8 +34,18 @@ pub enum IndexError {
         /// Why.
         source: sqlx::Error,
     },
+    /// The index cannot be opened for writing, or made.
+    #[error("could not open or make the index {path} for writing; choose a data folder that you may write to")]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
     /// The index is of another version of this program.
-    #[error("could not bring the index {path} up to date; it may come from a newer version of sagittal")]
+    #[error(
+        "could not bring the index {path} up to date; you may not be allowed to write to it, or it comes from a newer version of sagittal"
+    )]
     Migrate {
         /// The file.
         path: PathBuf,

@@ -1,12 +1,16 @@
 -- Every request is a picture that was never drawn: the window's width is different each time.
-local n = 0
+-- SCANS: id:slices, separated by blanks; QUERY: the rest of the query.
 local scans = {}
-for scan in string.gmatch(os.getenv("SCANS"), "%S+") do scans[#scans + 1] = scan end
+for scan, slices in string.gmatch(os.getenv("SCANS"), "(%S+):(%d+)") do
+  scans[#scans + 1] = { id = scan, slices = tonumber(slices) }
+end
 local query = os.getenv("QUERY")
+local n = 0
 
 request = function()
   n = n + 1
   local scan = scans[n % #scans + 1]
-  local path = string.format("/v1/scans/%s/slices/%d/image.png?%s&window=1000,%d.%d", scan, n % 10, query, 2000 + n % 997, n)
-  return wrk.format("GET", path)
+  local slice = math.floor(n / #scans) % scan.slices
+  return wrk.format("GET", string.format("/v1/scans/%s/slices/%d/image.png?%s&window=1000,%d.%d",
+    scan.id, slice, query, 2000 + n % 997, n))
 end

@@ -1,12 +1,18 @@
--- preset=hf fixes the window, so the size is different each time, at some 512 x 512 pixels.
+-- Every request is a picture that was never drawn: preset=hf fixes the window, so the size is different each time a slice comes
+-- round again, between 482 and 541 pixels either way.
+-- SCANS: id:slices, separated by blanks.
+local pictures = {}
+for scan, slices in string.gmatch(os.getenv("SCANS"), "(%S+):(%d+)") do
+  for slice = 0, tonumber(slices) - 1 do
+    pictures[#pictures + 1] = string.format("/v1/scans/%s/slices/%d/image.png", scan, slice)
+  end
+end
 local n = 0
-local scans = {}
-for scan in string.gmatch(os.getenv("SCANS"), "%S+") do scans[#scans + 1] = scan end
 
 request = function()
+  local round = math.floor(n / #pictures)
+  local path = string.format("%s?preset=hf&width=%d&height=%d",
+    pictures[n % #pictures + 1], 482 + round % 60, 482 + math.floor(round / 60) % 60)
   n = n + 1
-  local round = math.floor(n / (#scans * 10))
-  local path = string.format("/v1/scans/%s/slices/%d/image.png?preset=hf&width=%d&height=%d",
-    scans[n % #scans + 1], math.floor(n / #scans) % 10, 482 + round % 60, 482 + math.floor(round / 60) % 60)
   return wrk.format("GET", path)
 end

@@ -35,7 +35,7 @@ impl Writer {
     /// Opens the index of a data folder; makes it, or brings its schema up to date, first.
     ///
     /// # Errors
-    /// [`IndexError::Open`] or [`IndexError::Migrate`].
+    /// [`IndexError::Unwritable`] or [`IndexError::Migrate`].
     pub async fn open(data: &Path) -> Result<Self, IndexError> {
         let path = path_in(data);
         // A rollback journal: finished, the index is one file that a read-only folder can serve.
@@ -45,7 +45,7 @@ impl Writer {
             .journal_mode(SqliteJournalMode::Delete)
             .busy_timeout(BUSY_TIMEOUT);
         let opened = options.connect().await;
-        let mut connection = opened.map_err(|source| IndexError::Open { path: path.clone(), source })?;
+        let mut connection = opened.map_err(|source| IndexError::Unwritable { path: path.clone(), source })?;
         let migrated = sqlx::migrate!().run(&mut connection).await;
         migrated.map_err(|source| IndexError::Migrate { path, source })?;
         Ok(Self { connection })

@@ -10,9 +10,9 @@ use super::order::Key;
 /// What a cached picture takes beside its bytes.
 const OVERHEAD: usize = 512;
 
-/// Beside that, a quarter: what allocators lose to rounding and to gaps between pictures of different sizes, measured with a
+/// Beside that, a third: what allocators lose to rounding and to gaps between pictures of different sizes, measured with a
 /// full cache under mixed load.
-const LOSS_SHARE: usize = 4;
+const LOSS_SHARE: usize = 3;
 
 #[derive(Debug)]
 pub(super) struct Cache {

@@ -63,11 +63,17 @@ const MASK_FILTER: Parameter =
     Parameter { name: "filter", allowed: "nearest", description: "Masks are never interpolated." };
 const WINDOW: Parameter = Parameter {
     name: "window",
-    allowed: "full, auto, dicom, C,W, pLO,HI, none, hf",
+    allowed: "full, auto, dicom, C,W (W above 1), pLO,HI (percentiles, at most one decimal), none, hf",
     description: "How stored values become pixel values.",
 };
-const NPY_WINDOW: Parameter = Parameter { allowed: "none, full, auto, dicom, C,W, pLO,HI, hf", ..WINDOW };
-const OVERLAY_WINDOW: Parameter = Parameter { allowed: "auto, full, dicom, C,W, pLO,HI, none, hf", ..WINDOW };
+const NPY_WINDOW: Parameter = Parameter {
+    allowed: "none, full, auto, dicom, C,W (W above 1), pLO,HI (percentiles, at most one decimal), hf",
+    ..WINDOW
+};
+const OVERLAY_WINDOW: Parameter = Parameter {
+    allowed: "auto, full, dicom, C,W (W above 1), pLO,HI (percentiles, at most one decimal), none, hf",
+    ..WINDOW
+};
 const BITS: Parameter = Parameter { name: "bits", allowed: "16, 8", description: "Bits per pixel." };
 const DTYPE: Parameter = Parameter {
     name: "dtype",

@@ -138,6 +138,17 @@ fn what_cannot_be_done_is_said_with_the_way_out() {
     assert_eq!(unwritable.status.code(), Some(2));
     assert!(text(&unwritable.stderr).contains("choose one that you may write to"), "{}", text(&unwritable.stderr));
 
+    // An index that cannot be opened, whoever asks: there is a folder in its place.
+    let blocked = data.path().join("blocked");
+    std::fs::create_dir_all(blocked.join("index.sqlite")).unwrap();
+    let unwritable = sagittal(&["import", as_str(release.dir.path()), "--data", as_str(&blocked)]);
+    assert_eq!(unwritable.status.code(), Some(2));
+    assert!(
+        text(&unwritable.stderr).contains("choose a data folder that you may write to"),
+        "{}",
+        text(&unwritable.stderr)
+    );
+
     release.import(data.path());
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
