@@ -4,6 +4,7 @@
 
 use divan::{Bencher, black_box};
 use sagittal::formats::png::{Pixels, PngMeta, encode};
+use sagittal::parameters::decode;
 use sagittal::render::{
     AxisSampling, Filter, Limits, PictureKind, PictureQuery, Plane, RenderInput, Sampling, ScanFacts, ValueScale,
     resample,
@@ -64,8 +65,7 @@ fn facts() -> ScanFacts {
 #[divan::bench(args = ["size=256", "size=512", "size=512&preset=hf", "size=512&bits=8", "size=native", "size=1024"])]
 fn image_png(bencher: Bencher, query: &str) {
     let (bytes, facts) = (voxels(), facts());
-    let pairs: Vec<_> = query.split('&').filter_map(|pair| pair.split_once('=')).collect();
-    let query = PictureQuery::parse(PictureKind::ImagePng, &pairs).expect("a valid query");
+    let query = PictureQuery::parse(PictureKind::ImagePng, &decode(query)).expect("a valid query");
     let picture = query.resolve(&facts, Limits { max_pixels: 1 << 24 }).expect("a possible picture");
     let plane = Plane { image: Some(slice(&bytes)), mask: None };
     let input = RenderInput { planes: &[plane], facts: &facts, quantiles: &[] };

@@ -7,6 +7,7 @@ mod siblings;
 
 use std::collections::{BTreeMap, HashMap};
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::index::{IndexError, Reader, ScanRow};
@@ -14,7 +15,7 @@ use crate::spider::{Grading, PatientId, ScanId};
 use crate::volume::VolumeLabel;
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Severity {
     /// Good to know.
@@ -69,9 +70,10 @@ pub const CODES: [&str; 16] = [
 ];
 
 /// One odd thing about one scan.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, JsonSchema)]
 pub struct Finding {
     /// Which scan.
+    #[schemars(with = "String")]
     pub scan_id: ScanId,
     /// How much it matters.
     pub severity: Severity,

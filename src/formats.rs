@@ -4,4 +4,5 @@
 pub mod metaimage;
 pub mod npy;
 pub mod png;
+pub mod rows;
 pub mod tables;

@@ -9,52 +9,156 @@ mod extract;
 mod freshness;
 mod health;
 mod labels;
+mod links;
 mod listing;
+mod openapi;
+mod pages;
 mod patients;
 mod pictures;
 mod problem;
+mod ranges;
+mod route;
 mod scans;
 mod server;
 mod slices;
 mod splits;
+mod stats;
+mod tables;
+
+use std::sync::Arc;
 
 use axum::Router;
-use axum::http::{HeaderName, Method, StatusCode, Uri, header};
+use axum::http::{HeaderName, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
+use crate::query::Table;
 use crate::render::PictureKind;
 
 pub use app::App;
 pub use server::serve;
 
-use problem::Problem;
+use audit::AuditBody;
+use bodies::{LabelBody, ScanDetail};
+use dataset::DatasetBody;
+use health::{AliveBody, ReadyBody};
+use listing::Listing;
+use openapi::AnyObject;
+use patients::PatientDetail;
+use problem::{Code, Problem};
+use route::Route;
+use slices::SliceBody;
+use splits::SplitsBody;
+use stats::StatsBody;
 
-/// Every route of the service.
+/// Every route of the service, in the order of the documentation.
+fn routes() -> Vec<Route> {
+    let mut routes = vec![
+        Route::json::<DatasetBody, _>(
+            "/v1/dataset",
+            dataset::show,
+            (DATA, "get_dataset", "What the data set is, and how much of it is here"),
+        ),
+        Route::json::<Listing<LabelBody>, _>(
+            "/v1/labels",
+            labels::list,
+            (DATA, "list_labels", "The label scheme of the masks"),
+        ),
+        Route::json::<SplitsBody, _>(
+            "/v1/splits",
+            splits::show,
+            (DATA, "get_splits", "Who is in which split, always by patient"),
+        )
+        .taking(&splits::PARAMETERS),
+        Route::json::<StatsBody, _>(
+            "/v1/stats",
+            stats::show,
+            (DATA, "get_stats", "Counts, cross tables and distributions"),
+        )
+        .taking(&stats::all_parameters()),
+        Route::json::<AuditBody, _>("/v1/audit", audit::list, (DATA, "list_audit", "What is odd in the data"))
+            .taking(&audit::PARAMETERS),
+        Route::json::<PatientDetail, _>(
+            "/v1/patients/{id}",
+            patients::show,
+            (DATA, "get_patient", "A patient with scans and gradings"),
+        ),
+        Route::json::<ScanDetail, _>("/v1/scans/{id}", scans::show, (DATA, "get_scan", "Everything about one scan")),
+        Route::json::<AnyObject, _>(
+            "/v1/scans/{id}/metadata",
+            scans::metadata,
+            (DATA, "get_metadata", "A scan's row of the overview"),
+        )
+        .taking(&scans::FORMAT),
+        Route::json::<AnyObject, _>(
+            "/v1/scans/{id}/gradings",
+            scans::gradings,
+            (DATA, "get_scan_gradings", "The gradings of a scan's patient"),
+        )
+        .taking(&scans::FORMAT),
+        Route::json::<Listing<SliceBody>, _>(
+            "/v1/scans/{id}/slices",
+            slices::list,
+            (DATA, "list_scan_slices", "A scan's slices with the labels in them"),
+        )
+        .taking(&slices::PARAMETERS),
+        Route::json::<SliceBody, _>(
+            "/v1/scans/{id}/slices/{k}",
+            slices::show,
+            (DATA, "get_slice", "One slice with the labels in it"),
+        )
+        .taking(&slices::PARAMETERS),
+    ];
+    routes.extend(Route::table(Table::Scans, "Scans"));
+    routes.extend(Route::table(Table::Slices, "Slices across scans"));
+    routes.extend(Route::table(Table::Discs, "Discs across scans, with their gradings"));
+    routes.extend(Route::table(Table::Gradings, "Gradings, one row per patient and disc"));
+    routes.extend(Route::table(Table::Patients, "Patients"));
+    routes.extend([
+        Route::picture(PictureKind::ImagePng, "A slice as PNG"),
+        Route::picture(PictureKind::ImageNpy, "A slice as NumPy array"),
+        Route::picture(PictureKind::MaskPng, "A slice's mask as PNG"),
+        Route::picture(PictureKind::MaskNpy, "A slice's mask as NumPy array"),
+        Route::picture(PictureKind::OverlayPng, "A slice with its labels in colour"),
+        Route::picture(PictureKind::MontagePng, "Three depths of a scan, plain and with labels"),
+        Route::json::<AliveBody, _>("/healthz", health::alive, (SERVICE, "get_health", "Whether the process answers")),
+        Route::json::<ReadyBody, _>(
+            "/readyz",
+            health::ready,
+            (SERVICE, "get_readiness", "Whether the index answers too"),
+        ),
+        Route::bytes("/docs", get(pages::docs), (SERVICE, "get_docs", "This description, for people"), "text/html"),
+        Route::bytes(
+            "/problems",
+            get(pages::problems),
+            (SERVICE, "list_problems", "The kinds of problem there are"),
+            "text/html",
+        ),
+        Route::bytes(
+            "/problems/{code}",
+            get(pages::problem),
+            (SERVICE, "get_problem", "One kind of problem"),
+            "text/html",
+        ),
+    ]);
+    routes
+}
+
+const DATA: &str = "data set";
+const SERVICE: &str = "service";
+
+/// The service.
 pub fn router(app: App) -> Router {
-    Router::new()
-        .route("/healthz", get(health::alive))
-        .route("/readyz", get(health::ready))
-        .route("/v1/audit", get(audit::list))
-        .route("/v1/dataset", get(dataset::show))
-        .route("/v1/labels", get(labels::list))
-        .route("/v1/splits", get(splits::show))
-        .route("/v1/patients", get(patients::list))
-        .route("/v1/patients/{id}", get(patients::show))
-        .route("/v1/scans", get(scans::list))
-        .route("/v1/scans/{id}", get(scans::show))
-        .route("/v1/scans/{id}/metadata", get(scans::metadata))
-        .route("/v1/scans/{id}/gradings", get(scans::gradings))
-        .route("/v1/scans/{id}/slices", get(slices::list))
-        .route("/v1/scans/{id}/slices/{k}", get(slices::show))
-        .route("/v1/scans/{id}/slices/{k}/image.png", pictures::slice(PictureKind::ImagePng))
-        .route("/v1/scans/{id}/slices/{k}/image.npy", pictures::slice(PictureKind::ImageNpy))
-        .route("/v1/scans/{id}/slices/{k}/mask.png", pictures::slice(PictureKind::MaskPng))
-        .route("/v1/scans/{id}/slices/{k}/mask.npy", pictures::slice(PictureKind::MaskNpy))
-        .route("/v1/scans/{id}/slices/{k}/overlay.png", pictures::slice(PictureKind::OverlayPng))
-        .route("/v1/scans/{id}/montage.png", pictures::montage())
+    let routes = routes();
+    let document: Arc<str> = openapi::document(&routes).to_string().into();
+    let routed = routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, route.handler));
+    routed
+        .route("/openapi.json", get(async move |headers| openapi::answer(&document, &headers)))
+        .route("/docs/start.js", get(pages::docs_start))
+        .route("/docs/swagger-ui.css", get(pages::docs_style))
+        .route("/docs/swagger-ui-bundle.js", get(pages::docs_script))
         .fallback(nothing_here)
         .method_not_allowed_fallback(only_get)
         .layer(cors())
@@ -63,15 +167,12 @@ pub fn router(app: App) -> Router {
 }
 
 async fn nothing_here(uri: Uri) -> Problem {
-    Problem::not_found(
-        "unknown_path",
-        format!("there is nothing at {}; /v1/dataset links to what there is", uri.path()),
-    )
+    Problem::new(Code::UnknownPath, format!("there is nothing at {}; /v1/dataset links to what there is", uri.path()))
 }
 
 async fn only_get() -> Response {
     let detail = "this address answers GET and HEAD only";
-    let problem = Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", detail);
+    let problem = Problem::new(Code::MethodNotAllowed, detail);
     ([(header::ALLOW, "GET, HEAD")], problem).into_response()
 }
 
@@ -80,12 +181,14 @@ fn broken(panic: &(dyn std::any::Any + Send)) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("no message"), "a handler panicked");
     let detail = "the server could not answer this request; its log says why";
-    Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", detail).into_response()
+    Problem::new(Code::InternalError, detail).into_response()
 }
 
 /// Browsers may read everything from anywhere: the data are public, and nothing changes by asking.
 fn cors() -> CorsLayer {
     let exposed = [
+        header::ACCEPT_RANGES,
+        header::CONTENT_RANGE,
         header::ETAG,
         header::LINK,
         header::RETRY_AFTER,

@@ -7,15 +7,21 @@ mod convert;
 mod reader;
 mod records;
 mod rows;
+mod sql;
 mod writer;
 
 use std::path::{Path, PathBuf};
 
-pub use reader::{Coverage, Page, Reader};
+use sqlx::migrate::Migrator;
+
+pub use reader::{FieldSummary, Group, Histogram, Page, Reader, Summary};
 pub use records::{CatalogueEntry, DatasetCount, ScanRow, SliceRow, VolumeFacts, VolumeRecord};
 pub use writer::{Imported, Writer};
 
 use crate::spider::{ScanId, ScanType};
+
+/// How the schema came to be.
+static MIGRATIONS: Migrator = sqlx::migrate!();
 
 /// Name of the index file in a data folder.
 const FILE: &str = "index.sqlite";
@@ -52,6 +58,22 @@ pub enum IndexError {
         /// Why.
         source: sqlx::migrate::MigrateError,
     },
+    /// The index was written by another version of this program.
+    #[error(
+        "the index {path} has schema {found}, this version of sagittal reads schema {wanted}; run `sagittal import SOURCE --data {folder}` with this version to bring it up to date",
+        folder = .path.parent().unwrap_or(.path).display()
+    )]
+    Schema {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        wanted: i64,
+    },
+    /// A question took longer than the reader allows.
+    #[error("the question was cancelled after {} s", .0.as_secs_f64())]
+    TooSlow(std::time::Duration),
     /// A question failed.
     #[error("could not read {what} from the index")]
     Read {

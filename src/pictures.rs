@@ -10,8 +10,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use crate::index::{IndexError, Reader};
+use crate::parameters::ParameterError;
 use crate::pool::{Broken, Full, Pool};
-use crate::render::{Limits, ParameterError, RenderError};
+use crate::render::{Limits, RenderError};
 use crate::spider::ScanId;
 use crate::store::{Store, StoreError};
 

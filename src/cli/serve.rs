@@ -1,6 +1,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use clap::Args;
 use tokio::net::TcpListener;
@@ -34,7 +35,8 @@ pub(super) async fn serve_folder(
     settings: &ServeSettings,
     greet: impl FnOnce(&str) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
-    let reader = Reader::open(data).await?;
+    let time_limit = Duration::from_secs_f64(settings.query_seconds);
+    let reader = Reader::open(data).await?.within(time_limit);
     let store = Store::local(data)?;
     let pool = Pool::new(settings.draw_threads(), settings.queue)?;
     let limits = Limits { max_pixels: settings.max_pixels };

@@ -20,6 +20,9 @@ pub(super) struct ServeSettings {
     /// Pictures that may wait to be drawn; more are refused with 503.
     #[arg(long, env = "SAGITTAL_QUEUE", default_value_t = 256)]
     pub(super) queue: usize,
+    /// Seconds that a question about tables may take; a longer one is cancelled.
+    #[arg(long, env = "SAGITTAL_QUERY_SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    pub(super) query_seconds: f64,
     /// Most pixels of one picture.
     #[arg(long, env = "SAGITTAL_MAX_PIXELS", default_value_t = 16_777_216)]
     pub(super) max_pixels: u64,
@@ -53,6 +56,12 @@ impl ImportSettings {
             memory_bytes: self.memory_mb << 20,
         }
     }
+}
+
+/// A time that is not zero.
+fn seconds(text: &str) -> Result<f64, String> {
+    let seconds = text.parse().ok().filter(|seconds: &f64| (0.001..=86_400.0).contains(seconds));
+    seconds.ok_or_else(|| "give seconds, from 0.001 to 86400".to_owned())
 }
 
 fn cores() -> usize {

@@ -7,9 +7,11 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::documents::{Answer, Documents};
-use super::extract::Pairs;
-use super::problem::Problem;
+use super::extract::RawPairs;
+use super::problem::{Code, Problem};
+use super::tables::Files;
 use crate::index::{Reader, ScanRow, VolumeFacts};
+use crate::parameters::{Pairs, Parameter};
 use crate::pictures::Pictures;
 use crate::spider::ScanId;
 
@@ -27,13 +29,21 @@ struct Shared {
     pictures: Arc<Pictures>,
     reader: Reader,
     documents: Documents,
+    files: Files,
 }
 
 impl App {
     /// The service over one index and its pictures.
     #[must_use]
     pub fn new(reader: Reader, pictures: Arc<Pictures>) -> Self {
-        Self { shared: Arc::new(Shared { pictures, reader, documents: Documents::new(DOCUMENT_BYTES) }) }
+        Self {
+            shared: Arc::new(Shared {
+                pictures,
+                reader,
+                documents: Documents::new(DOCUMENT_BYTES),
+                files: Files::new(),
+            }),
+        }
     }
 
     pub(super) fn pictures(&self) -> &Arc<Pictures> {
@@ -44,16 +54,21 @@ impl App {
         &self.shared.reader
     }
 
+    /// Recent tables as files.
+    pub(super) fn files(&self) -> &Files {
+        &self.shared.files
+    }
+
     /// A scan that the index knows.
     pub(super) async fn scan(&self, scan: ScanId) -> Result<ScanRow, Problem> {
-        let unknown = || Problem::not_found("unknown_scan", format!("there is no scan {scan}; /v1/scans lists them"));
+        let unknown = || Problem::new(Code::UnknownScan, format!("there is no scan {scan}; /v1/scans lists them"));
         self.index().scan(scan).await?.ok_or_else(unknown)
     }
 
     /// The volume of a scan that has one.
     pub(super) async fn volume(&self, scan: ScanId) -> Result<VolumeFacts, Problem> {
         let detail = || format!("{scan} has a row in overview.csv, but its voxels were not imported");
-        self.scan(scan).await?.volume.ok_or_else(|| Problem::not_found("no_volume", detail()))
+        self.scan(scan).await?.volume.ok_or_else(|| Problem::new(Code::NoVolume, detail()))
     }
 }
 
@@ -61,8 +76,8 @@ impl App {
 pub(super) struct Question {
     pub(super) app: App,
     pub(super) uri: Uri,
-    pub(super) pairs: Pairs,
-    headers: HeaderMap,
+    pairs: RawPairs,
+    pub(super) headers: HeaderMap,
 }
 
 impl FromRequestParts<App> for Question {
@@ -70,12 +85,32 @@ impl FromRequestParts<App> for Question {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         let State(app) = State::<App>::from_request_parts(parts, app).await?;
-        let pairs = Pairs::from_request_parts(parts, &app).await?;
+        let pairs = RawPairs::from_request_parts(parts, &app).await?;
         Ok(Self { app, pairs, uri: parts.uri.clone(), headers: parts.headers.clone() })
     }
 }
 
 impl Question {
+    /// Holds the query against the parameters that are valid here.
+    pub(super) fn parameters<'a>(&'a self, valid: &'a [Parameter]) -> Result<Pairs<'a>, Problem> {
+        self.pairs.read(valid)
+    }
+
+    /// A parameter on which the valid ones depend.
+    pub(super) fn value_of(&self, name: &str) -> Option<&str> {
+        self.pairs.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    /// Path and query, as sent.
+    pub(super) fn address(&self) -> &str {
+        self.uri.path_and_query().map_or(self.uri.path(), |full| full.as_str())
+    }
+
+    /// Grows with every change of the index.
+    pub(super) fn revision(&self) -> u64 {
+        self.app.pictures().catalogue().revision
+    }
+
     /// Answers with what is kept, with 304, or with what `make` makes.
     pub(super) async fn answer<T: Serialize>(
         &self,
@@ -89,7 +124,6 @@ impl Question {
         &self,
         make: impl Future<Output = Result<Answer<T>, Problem>>,
     ) -> Result<Response, Problem> {
-        let revision = self.app.pictures().catalogue().revision;
-        self.app.shared.documents.answer(&self.uri, revision, &self.headers, make).await
+        self.app.shared.documents.answer(&self.uri, self.revision(), &self.headers, make).await
     }
 }

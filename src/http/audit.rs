@@ -3,33 +3,66 @@
 use std::collections::BTreeMap;
 
 use axum::response::Response;
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::app::Question;
 use super::problem::Problem;
 use crate::audit::{CODES, Finding, Severity, audit};
+use crate::parameters::{Form, Parameter};
 use crate::spider::ScanId;
+
+pub(super) const PARAMETERS: [Parameter; 3] = [
+    Parameter {
+        name: "severity",
+        allowed: "info, warning, error",
+        form: Form::Choice(&["info", "warning", "error"]),
+        description: "findings that matter at least so much",
+        example: "warning",
+    },
+    Parameter {
+        name: "scan_id",
+        allowed: "a scan id such as 5_t2_SPACE",
+        form: Form::Pattern("[1-9][0-9]{0,8}_(t1|t2|t2_SPACE)"),
+        description: "findings about this scan",
+        example: "1_t1",
+    },
+    Parameter {
+        name: "code",
+        allowed: "a code that the findings have",
+        form: Form::Choice(&CODES),
+        description: "findings of this kind",
+        example: "oblique",
+    },
+];
+
+/// What is odd in the data.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct AuditBody {
+    items: Vec<Finding>,
+    /// Findings by code.
+    counts: BTreeMap<&'static str, usize>,
+    total: usize,
+    /// Always null: the list is whole.
+    next: Option<String>,
+}
 
 /// `GET /v1/audit`
 pub(super) async fn list(question: Question) -> Result<Response, Problem> {
     let body = async {
-        question.pairs.only(&["severity", "scan_id", "code"])?;
-        let severity: Option<Severity> = question.pairs.value("severity", "info, warning or error")?;
-        let scan: Option<ScanId> = question.pairs.value("scan_id", "a scan id such as 5_t2_SPACE")?;
-        let code = question.pairs.text("code");
-        if let Some(unknown) = code.as_deref().filter(|code| !CODES.contains(code)) {
-            let detail = format!("code={unknown} is not valid: code is {}", CODES.join(", "));
-            return Err(Problem::parameter("invalid_value", "code", detail, CODES.map(str::to_owned).to_vec()));
-        }
+        let pairs = question.parameters(&PARAMETERS)?;
+        let severity: Option<Severity> = pairs.parsed("severity")?;
+        let scan: Option<ScanId> = pairs.parsed("scan_id")?;
+        let code = pairs.value("code", |text| CODES.into_iter().find(|code| *code == text))?;
         let asked = |finding: &Finding| {
             severity.is_none_or(|least| finding.severity >= least)
                 && scan.is_none_or(|scan| finding.scan_id == scan)
-                && code.as_deref().is_none_or(|code| finding.code == code)
+                && code.is_none_or(|code| finding.code == code)
         };
-        let found: Vec<_> = audit(question.app.index()).await?.into_iter().filter(asked).collect();
+        let items: Vec<_> = audit(question.app.index()).await?.into_iter().filter(asked).collect();
         let mut counts = BTreeMap::<_, usize>::new();
-        found.iter().for_each(|finding| *counts.entry(finding.code).or_default() += 1);
-        Ok(json!({ "total": found.len(), "next": null, "counts": counts, "items": found }))
+        items.iter().for_each(|finding| *counts.entry(finding.code).or_default() += 1);
+        Ok(AuditBody { total: items.len(), items, counts, next: None })
     };
     question.answer(body).await
 }

@@ -1,16 +1,22 @@
 //! The JSON of scans, labels and gradings, as several addresses give it.
 
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::Serialize;
-use serde_json::{Value as Json, json};
+use serde_json::{Map, Value as Json, json};
 
+use super::links;
 use crate::index::{ScanRow, VolumeFacts};
 use crate::render::stored_axes;
-use crate::spider::{Grading, Label, LabelClass, Metadata, PatientId, ScanId, ScanType, Split};
-use crate::volume::{Geometry, Orientation, Point, VolumeLabel};
+use crate::spider::{FIELDS, FieldKind, Grading, Label, LabelClass, Metadata, PatientId, ScanId, ScanType, Split};
+use crate::volume::{Affine, Geometry, Orientation, Point, VolumeLabel};
+
+/// Addresses by name.
+pub(super) type Links = Map<String, Json>;
 
 /// What every listing says of a scan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ScanSummary {
+    #[schemars(with = "String")]
     scan_id: ScanId,
     patient_id: PatientId,
     scan_type: ScanType,
@@ -18,12 +24,13 @@ pub(super) struct ScanSummary {
     orig_subset: Option<String>,
     /// Whether its voxels are here, and not only its row of the table.
     has_volume: bool,
-    /// (slices, rows, columns).
+    /// Slices, rows, columns.
     shape: Option<[usize; 3]>,
+    /// From slice to slice, from row to row, from column to column.
     spacing_mm: Option<[f64; 3]>,
     /// Of the voxels, image and mask.
     bytes: Option<u64>,
-    links: Json,
+    links: Links,
 }
 
 impl ScanSummary {
@@ -39,22 +46,23 @@ impl ScanSummary {
             shape: geometry.map(|g| g.shape()),
             spacing_mm: geometry.map(|g| g.spacing_mm()),
             bytes: row.volume.as_ref().map(|v| v.bytes),
-            links: scan_links(row.scan, row.volume.is_some()),
+            links: links::of_scan(row.scan, row.volume.is_some()),
         }
     }
 }
 
 /// Everything about one scan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct ScanDetail {
     #[serde(flatten)]
     summary: ScanSummary,
+    #[schemars(schema_with = "metadata_schema")]
     metadata: Option<Metadata>,
-    geometry: Option<Json>,
-    intensity: Option<Json>,
-    labels: Option<Vec<Json>>,
+    geometry: Option<GeometryBody>,
+    intensity: Option<IntensityBody>,
+    labels: Option<Vec<ScanLabelBody>>,
     gradings: Vec<GradingBody>,
-    files: Option<Json>,
+    files: Option<FilesBody>,
     /// What import found odd.
     notes: Vec<String>,
 }
@@ -65,23 +73,42 @@ impl ScanDetail {
         let volume = row.volume.as_ref();
         let with_place = |volume: &VolumeFacts| {
             let geometry = canonical(volume);
-            labels.iter().map(|found| label_body(found, &geometry)).collect()
+            labels.iter().map(|found| ScanLabelBody::new(found, &geometry)).collect()
         };
         Self {
             summary,
-            geometry: volume.map(geometry_body),
-            intensity: volume.map(intensity_body),
+            geometry: volume.map(GeometryBody::new),
+            intensity: volume.map(IntensityBody::new),
             labels: volume.map(with_place),
             gradings: gradings.iter().map(GradingBody::new).collect(),
-            files: volume.map(files_body),
+            files: volume.map(FilesBody::new),
             notes: volume.map(|v| v.notes.clone()).unwrap_or_default(),
             metadata: row.metadata,
         }
     }
 }
 
+/// The schema of a row of overview.csv: one property for each field.
+pub(super) fn metadata_schema(_: &mut SchemaGenerator) -> Schema {
+    let list = |items: &str| json!({ "type": ["array", "null"], "items": { "type": items } });
+    let property = |field: &crate::spider::Field| {
+        let mut schema = match field.kind {
+            FieldKind::Integer => json!({ "type": ["integer", "null"] }),
+            FieldKind::Real => json!({ "type": ["number", "null"] }),
+            FieldKind::Text => json!({ "type": ["string", "null"] }),
+            FieldKind::Reals => list("number"),
+            FieldKind::Texts => list("string"),
+        };
+        let unit = field.unit.map(|unit| format!("; {unit}")).unwrap_or_default();
+        schema["description"] = json!(format!("{}{unit}", field.description));
+        (field.name.to_owned(), schema)
+    };
+    let properties: Map<_, _> = FIELDS.iter().map(property).collect();
+    json_schema!({ "type": ["object", "null"], "properties": properties, "additionalProperties": false })
+}
+
 /// A grading with the names of what it grades.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct GradingBody {
     #[serde(flatten)]
     grading: Grading,
@@ -103,85 +130,185 @@ pub(super) fn canonical(volume: &VolumeFacts) -> Geometry {
     Orientation::to_canonical(&volume.source_geometry).apply_to_geometry(&volume.source_geometry)
 }
 
-fn geometry_body(volume: &VolumeFacts) -> Json {
-    let (geometry, source) = (canonical(volume), &volume.source_geometry);
-    let mid_slice = geometry.axes[0].len / 2;
-    json!({
-        "axes": ["slice", "row", "column"],
-        "axes_grow_towards": ["left", "inferior", "posterior"],
-        "shape": geometry.shape(),
-        "spacing_mm": geometry.spacing_mm(),
-        "extent_mm": geometry.axes.map(|axis| axis.len as f64 * axis.spacing_mm),
-        "affine_lps": geometry.affine_lps(),
-        "affine_ras": geometry.affine_ras(),
-        "mid_slice": mid_slice,
-        "best_slice": volume.best_slice,
-        "stored_layout": stored_layout(volume),
-        "source": {
-            "axis_codes_ijk": volume.source_axis_codes,
-            "shape_kji": source.shape(),
-            "spacing_mm_kji": source.spacing_mm(),
-            "affine_lps_kji": source.affine_lps(),
-            "affine_ras_kji": source.affine_ras(),
-        },
-    })
+/// Where the voxels of a scan lie in the patient.
+#[derive(Debug, Serialize, JsonSchema)]
+struct GeometryBody {
+    axes: [&'static str; 3],
+    axes_grow_towards: [&'static str; 3],
+    shape: [usize; 3],
+    spacing_mm: [f64; 3],
+    extent_mm: [f64; 3],
+    /// From (slice, row, column, 1) to millimetres towards left, back, head.
+    affine_lps: Affine,
+    /// From (slice, row, column, 1) to millimetres towards right, front, head.
+    affine_ras: Affine,
+    /// The middle of the stack.
+    mid_slice: usize,
+    /// The slice with the most labelled pixels.
+    best_slice: usize,
+    stored_layout: StoredLayoutBody,
+    source: SourceGeometryBody,
 }
 
 /// Shape and place of the volume as `layout=stored` shows it.
-fn stored_layout(volume: &VolumeFacts) -> Json {
-    let source = &volume.source_geometry;
-    let geometry = Geometry { axes: stored_axes(source.shape()).map(|axis| source.axes[axis]), ..*source };
-    json!({
-        "shape": geometry.shape(),
-        "spacing_mm": geometry.spacing_mm(),
-        "affine_lps": geometry.affine_lps(),
-        "affine_ras": geometry.affine_ras(),
-    })
+#[derive(Debug, Serialize, JsonSchema)]
+struct StoredLayoutBody {
+    shape: [usize; 3],
+    spacing_mm: [f64; 3],
+    affine_lps: Affine,
+    affine_ras: Affine,
 }
 
-fn intensity_body(volume: &VolumeFacts) -> Json {
-    json!({
-        "element_type": volume.element.name(),
-        "min": volume.range.0,
-        "max": volume.range.1,
-        "mean": volume.mean,
-        "auto_window": { "low": volume.foreground_window.0, "high": volume.foreground_window.1 },
-        "histogram": { "low": volume.range.0, "high": volume.range.1, "counts": volume.histogram },
-    })
+/// Shape and place of the volume in its file, slowest axis first.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SourceGeometryBody {
+    /// Where the file's i, j and k axes point.
+    axis_codes_ijk: String,
+    shape_kji: [usize; 3],
+    spacing_mm_kji: [f64; 3],
+    affine_lps_kji: Affine,
+    affine_ras_kji: Affine,
 }
 
-fn files_body(volume: &VolumeFacts) -> Json {
-    json!({
-        "image": { "sha256": volume.image_sha256, "element_type": volume.element.name() },
-        "mask": { "sha256": volume.mask_sha256, "element_type": volume.mask_element.name() },
-        "revision": &*volume.revision,
-    })
+impl GeometryBody {
+    fn new(volume: &VolumeFacts) -> Self {
+        let (geometry, source) = (canonical(volume), &volume.source_geometry);
+        let stored = Geometry { axes: stored_axes(source.shape()).map(|axis| source.axes[axis]), ..*source };
+        Self {
+            axes: ["slice", "row", "column"],
+            axes_grow_towards: ["left", "inferior", "posterior"],
+            shape: geometry.shape(),
+            spacing_mm: geometry.spacing_mm(),
+            extent_mm: geometry.axes.map(|axis| axis.len as f64 * axis.spacing_mm),
+            affine_lps: geometry.affine_lps(),
+            affine_ras: geometry.affine_ras(),
+            mid_slice: geometry.axes[0].len / 2,
+            best_slice: volume.best_slice,
+            stored_layout: StoredLayoutBody {
+                shape: stored.shape(),
+                spacing_mm: stored.spacing_mm(),
+                affine_lps: stored.affine_lps(),
+                affine_ras: stored.affine_ras(),
+            },
+            source: SourceGeometryBody {
+                axis_codes_ijk: volume.source_axis_codes.clone(),
+                shape_kji: source.shape(),
+                spacing_mm_kji: source.spacing_mm(),
+                affine_lps_kji: source.affine_lps(),
+                affine_ras_kji: source.affine_ras(),
+            },
+        }
+    }
 }
 
-fn label_body(found: &VolumeLabel, geometry: &Geometry) -> Json {
-    let centroid_mm: Point = geometry.world(found.centroid);
-    let voxel_mm3: f64 = geometry.spacing_mm().iter().product();
-    json!({
-        "label": found.label,
-        "class": found.label.class(),
-        "name": found.label.name(),
-        "voxels": found.voxels,
-        "volume_mm3": found.voxels as f64 * voxel_mm3,
-        "best_slice": found.best_slice,
-        "slices": found.slices,
-        "rows": found.rows,
-        "columns": found.columns,
-        "centroid": found.centroid,
-        "centroid_mm_lps": centroid_mm,
-    })
+/// How the stored values are distributed.
+#[derive(Debug, Serialize, JsonSchema)]
+struct IntensityBody {
+    element_type: &'static str,
+    min: f64,
+    max: f64,
+    mean: f64,
+    auto_window: RangeBody,
+    histogram: HistogramBody,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct RangeBody {
+    low: f64,
+    high: f64,
+}
+
+/// Counts of equal bins.
+#[derive(Debug, Serialize, JsonSchema)]
+struct HistogramBody {
+    low: f64,
+    high: f64,
+    counts: Vec<u64>,
+}
+
+impl IntensityBody {
+    fn new(volume: &VolumeFacts) -> Self {
+        let ((min, max), (low, high)) = (volume.range, volume.foreground_window);
+        Self {
+            element_type: volume.element.name(),
+            min,
+            max,
+            mean: volume.mean,
+            auto_window: RangeBody { low, high },
+            histogram: HistogramBody { low: min, high: max, counts: volume.histogram.clone() },
+        }
+    }
+}
+
+/// The files that a scan was imported from.
+#[derive(Debug, Serialize, JsonSchema)]
+struct FilesBody {
+    image: FileBody,
+    mask: FileBody,
+    /// Of the contents.
+    revision: String,
+}
+
+#[derive(Debug, Serialize, JsonSchema)]
+struct FileBody {
+    sha256: String,
+    element_type: &'static str,
+}
+
+impl FilesBody {
+    fn new(volume: &VolumeFacts) -> Self {
+        Self {
+            image: FileBody { sha256: volume.image_sha256.clone(), element_type: volume.element.name() },
+            mask: FileBody { sha256: volume.mask_sha256.clone(), element_type: volume.mask_element.name() },
+            revision: volume.revision.to_string(),
+        }
+    }
+}
+
+/// One label in a scan's mask; boxes are inclusive.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ScanLabelBody {
+    label: Label,
+    class: LabelClass,
+    name: Option<String>,
+    voxels: u64,
+    volume_mm3: f64,
+    /// The slice with the most of its pixels.
+    best_slice: usize,
+    slices: (usize, usize),
+    rows: (usize, usize),
+    columns: (usize, usize),
+    /// Slice, row, column.
+    centroid: [f64; 3],
+    centroid_mm_lps: Point,
+}
+
+impl ScanLabelBody {
+    fn new(found: &VolumeLabel, geometry: &Geometry) -> Self {
+        let voxel_mm3: f64 = geometry.spacing_mm().iter().product();
+        Self {
+            label: found.label,
+            class: found.label.class(),
+            name: found.label.name(),
+            voxels: found.voxels,
+            volume_mm3: found.voxels as f64 * voxel_mm3,
+            best_slice: found.best_slice,
+            slices: found.slices,
+            rows: found.rows,
+            columns: found.columns,
+            centroid: found.centroid,
+            centroid_mm_lps: geometry.world(found.centroid),
+        }
+    }
 }
 
 /// What is known of a label apart from any scan.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct LabelBody {
     label: Label,
     class: LabelClass,
     name: Option<String>,
+    /// `#rrggbb`
     colour: String,
 }
 
@@ -190,33 +317,4 @@ impl LabelBody {
         let [red, green, blue] = label.colour();
         Self { label, class: label.class(), name: label.name(), colour: format!("#{red:02x}{green:02x}{blue:02x}") }
     }
-}
-
-fn scan_links(scan: ScanId, has_volume: bool) -> Json {
-    let this = format!("/v1/scans/{scan}");
-    let mut links = json!({
-        "self": this,
-        "metadata": format!("{this}/metadata"),
-        "gradings": format!("{this}/gradings"),
-        "patient": format!("/v1/patients/{}", scan.patient),
-    });
-    if let (true, Json::Object(links)) = (has_volume, &mut links) {
-        links.insert("slices".to_owned(), json!(format!("{this}/slices")));
-        links.insert("montage".to_owned(), json!(format!("{this}/montage.png")));
-        links.extend(slice_links(scan, "mid", ""));
-    }
-    links
-}
-
-/// The pictures of one slice; `query` is added to each.
-pub(super) fn slice_links(scan: ScanId, slice: &str, query: &str) -> impl Iterator<Item = (String, Json)> {
-    let names = [
-        ("image", "image.png"),
-        ("image_npy", "image.npy"),
-        ("mask", "mask.png"),
-        ("mask_npy", "mask.npy"),
-        ("overlay", "overlay.png"),
-    ];
-    let link = move |file: &str| json!(format!("/v1/scans/{scan}/slices/{slice}/{file}{query}"));
-    names.map(|(name, file)| (name.to_owned(), link(file))).into_iter()
 }

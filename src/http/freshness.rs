@@ -18,9 +18,13 @@ impl EntityTag {
             hash.update((part.len() as u64).to_le_bytes());
             hash.update(part);
         }
+        Self::of_digest(hash.finalize().as_slice())
+    }
+
+    fn of_digest(digest: &[u8]) -> Self {
         let mut text = String::with_capacity(34);
         text.push('"');
-        for byte in &hash.finalize()[..16] {
+        for byte in digest.iter().take(16) {
             text.push(char::from(HEX[usize::from(byte >> 4)]));
             text.push(char::from(HEX[usize::from(byte & 15)]));
         }
@@ -29,9 +33,20 @@ impl EntityTag {
         Self(HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("\"\"")))
     }
 
+    /// The tag of a file that never changes but with the program.
+    pub(super) fn of_bytes(bytes: &[u8]) -> Self {
+        Self::of_digest(Sha256::digest(bytes).as_slice())
+    }
+
     /// The value of the `ETag` header.
     pub(super) fn header(&self) -> HeaderValue {
         self.0.clone()
+    }
+
+    /// The same as a weak tag: the answer means the same, if not byte for byte.
+    pub(super) fn weak_header(&self) -> HeaderValue {
+        let weak = self.0.to_str().map(|text| format!("W/{text}")).unwrap_or_default();
+        HeaderValue::from_str(&weak).unwrap_or_else(|_| self.header())
     }
 
     /// Whether the client has this answer already (`If-None-Match`, RFC 9110 section 13.1.2: weak comparison).

@@ -1,24 +1,41 @@
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
-use serde_json::json;
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::app::App;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
+
+/// Whether the process answers.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct AliveBody {
+    status: &'static str,
+}
+
+/// What is served.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ReadyBody {
+    status: &'static str,
+    /// Scans whose voxels are imported.
+    scans: usize,
+    /// Of the index.
+    revision: u64,
+}
 
 /// `GET /healthz`: the process answers.
 pub(super) async fn alive() -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], axum::Json(json!({ "status": "ok" }))).into_response()
+    ([(header::CACHE_CONTROL, "no-store")], axum::Json(AliveBody { status: "ok" })).into_response()
 }
 
 /// `GET /readyz`: the index answers too, and it is the one whose catalogue is in memory.
 pub(super) async fn ready(State(app): State<App>) -> Result<Response, Problem> {
     let unready = |error: crate::index::IndexError| {
-        tracing::warn!(%error, "not ready");
-        Problem::new(StatusCode::SERVICE_UNAVAILABLE, "not_ready", "the index cannot be read")
+        tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
+        Problem::new(Code::NotReady, "the index cannot be read")
     };
     let revision = app.index().revision().await.map_err(unready)?;
     let catalogue = app.pictures().catalogue();
-    let body = json!({ "status": "ready", "scans": catalogue.len(), "revision": revision });
+    let body = ReadyBody { status: "ready", scans: catalogue.len(), revision };
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response())
 }

@@ -9,7 +9,7 @@ use crate::spider::Label;
 /// `GET /v1/labels`
 pub(super) async fn list(question: Question) -> Result<Response, Problem> {
     let body = async {
-        question.pairs.only(&[])?;
+        question.parameters(&[])?;
         Ok(Listing::whole(Label::scheme().map(LabelBody::new).collect()))
     };
     question.answer(body).await

@@ -4,21 +4,37 @@ use axum::http::Uri;
 use serde::Serialize;
 
 use super::documents::Answer;
-use super::extract::Pairs;
 use super::problem::Problem;
+use crate::parameters::{Form, Pairs, Parameter, ParameterError, plain};
+use crate::query::{Cursor, Listing as Asked};
 
 /// Rows of a page when `limit` is not given.
 const DEFAULT_LIMIT: u32 = 100;
 /// The most rows of a page.
 const MOST: u32 = 1000;
 
+pub(super) const LIMIT: Parameter = Parameter {
+    name: "limit",
+    allowed: "100, a whole number from 1 to 1000",
+    form: Form::Integer { min: 1, max: 1000 },
+    description: "rows of a page",
+    example: "10",
+};
+pub(super) const CURSOR: Parameter = Parameter {
+    name: "cursor",
+    allowed: "what the `next` of the page before holds",
+    form: Form::Text,
+    description: "where the page begins",
+    example: "",
+};
+
 /// A page of a listing.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, schemars::JsonSchema)]
 pub(super) struct Listing<T> {
     pub(super) items: Vec<T>,
     /// Rows of the whole listing.
     pub(super) total: u64,
-    /// Path of the next page.
+    /// Path of the next page; null on the last one.
     pub(super) next: Option<String>,
 }
 
@@ -29,7 +45,7 @@ impl<T> Listing<T> {
     }
 
     /// A page of the listing at `uri` that goes on after `next`.
-    pub(super) fn new(items: Vec<T>, total: u64, uri: &Uri, next: Option<&str>) -> Answer<Self> {
+    pub(super) fn page(items: Vec<T>, total: u64, uri: &Uri, next: Option<&str>) -> Answer<Self> {
         let next = next.map(|key| next_page(uri, key));
         let link = next.as_ref().map(|path| format!("<{path}>; rel=\"next\""));
         Answer { body: Self { items, total, next }, link }
@@ -37,29 +53,21 @@ impl<T> Listing<T> {
 }
 
 /// The asked number of rows: 1 to 1000.
-pub(super) fn limit(pairs: &Pairs) -> Result<u32, Problem> {
-    let expected = format!("a whole number from 1 to {MOST}");
-    let limit = pairs.value::<u32>("limit", &expected)?.unwrap_or(DEFAULT_LIMIT);
-    if (1..=MOST).contains(&limit) {
-        return Ok(limit);
-    }
-    Err(Problem::parameter(
-        "invalid_value",
-        "limit",
-        format!("limit={limit} is not valid: limit is {expected}"),
-        vec![expected],
-    ))
+pub(super) fn limit(pairs: &Pairs<'_>) -> Result<u32, ParameterError> {
+    let limit = pairs.value("limit", |text| plain(text).filter(|limit| (1..=MOST).contains(limit)))?;
+    Ok(limit.unwrap_or(DEFAULT_LIMIT))
 }
 
-/// The key that the asked page comes after.
-pub(super) fn cursor<T: std::str::FromStr>(pairs: &Pairs) -> Result<Option<T>, Problem> {
+/// The row that the asked page comes after.
+pub(super) fn cursor(pairs: &Pairs<'_>, listing: &Asked) -> Result<Option<Cursor>, Problem> {
     let Some(text) = pairs.text("cursor") else { return Ok(None) };
-    let invalid = || {
-        let detail = "cursor is not one that this server gave out; take it from the `next` of the page before";
-        Problem::parameter("invalid_cursor", "cursor", detail, Vec::new())
-    };
-    let key = decode(&text).and_then(|key| key.parse().ok());
-    key.map(Some).ok_or_else(invalid)
+    let keys = listing.filter.table.key_columns();
+    let cursor = decode(text).and_then(|text| Cursor::from_text(&text, &listing.sort(), listing.order.len(), keys));
+    cursor.map(Some).ok_or_else(|| {
+        let message =
+            "cursor is not one that this server gave out for this order; take it from the `next` of the page before";
+        ParameterError::other("invalid_cursor", "cursor", message).into()
+    })
 }
 
 fn next_page(uri: &Uri, key: &str) -> String {

@@ -1,22 +1,17 @@
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
+use serde_json::json;
 
 use super::app::Question;
-use super::bodies::{GradingBody, ScanSummary};
+use super::bodies::{GradingBody, Links, ScanSummary};
 use super::extract::PatientPath;
-use super::listing::{self, Listing};
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use crate::spider::{PatientId, Split};
 
-#[derive(Debug, Serialize)]
-struct PatientSummary {
-    patient_id: PatientId,
-    split: Split,
-    links: Links,
-}
-
-#[derive(Debug, Serialize)]
-struct PatientDetail {
+/// A patient with scans and gradings.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct PatientDetail {
     patient_id: PatientId,
     split: Option<Split>,
     sex: Option<String>,
@@ -27,45 +22,15 @@ struct PatientDetail {
     links: Links,
 }
 
-#[derive(Debug, Serialize)]
-struct Links {
-    #[serde(rename = "self")]
-    this: String,
-}
-
-impl Links {
-    fn of(patient: PatientId) -> Self {
-        Self { this: format!("/v1/patients/{patient}") }
-    }
-}
-
-/// `GET /v1/patients`
-pub(super) async fn list(question: Question) -> Result<Response, Problem> {
-    let page = async {
-        question.pairs.only(&["limit", "cursor"])?;
-        let (limit, after) = (listing::limit(&question.pairs)?, listing::cursor::<PatientId>(&question.pairs)?);
-        let page = question.app.index().patients(after, limit).await?;
-        let summary = |&(patient_id, split): &(PatientId, Split)| PatientSummary {
-            patient_id,
-            split,
-            links: Links::of(patient_id),
-        };
-        let items: Vec<_> = page.items.iter().map(summary).collect();
-        let next = page.next.map(|patient| patient.to_string());
-        Ok(Listing::new(items, page.total, &question.uri, next.as_deref()))
-    };
-    question.answer_page(page).await
-}
-
 /// `GET /v1/patients/{id}`
 pub(super) async fn show(PatientPath(patient): PatientPath, question: Question) -> Result<Response, Problem> {
     let body = async {
-        question.pairs.only(&[])?;
+        question.parameters(&[])?;
         let scans = question.app.index().scans_of(patient).await?;
         let gradings = question.app.index().gradings(patient).await?;
         if scans.is_empty() && gradings.is_empty() {
-            return Err(Problem::not_found(
-                "unknown_patient",
+            return Err(Problem::new(
+                Code::UnknownPatient,
                 format!("there is no patient {patient}; /v1/patients lists them"),
             ));
         }
@@ -77,7 +42,7 @@ pub(super) async fn show(PatientPath(patient): PatientPath, question: Question) 
             age: metadata().find_map(|m| m.number("age")),
             scans: scans.iter().map(ScanSummary::new).collect(),
             gradings: gradings.iter().map(GradingBody::new).collect(),
-            links: Links::of(patient),
+            links: Links::from_iter([("self".to_owned(), json!(format!("/v1/patients/{patient}")))]),
         })
     };
     question.answer(body).await

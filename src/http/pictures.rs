@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 
 use super::app::App;
-use super::extract::{Pairs, ScanPath, SlicePath};
+use super::extract::{RawPairs, ScanPath, SlicePath};
 use super::freshness::EntityTag;
 use super::problem::Problem;
 use crate::pictures::{CacheStatus, Drawn, Order, PictureError, SliceName};
@@ -24,9 +24,9 @@ pub(super) fn slice(kind: PictureKind) -> MethodRouter<App> {
         move |State(app): State<App>,
               ScanPath(scan): ScanPath,
               SlicePath(slice): SlicePath,
-              pairs: Pairs,
+              RawPairs(pairs): RawPairs,
               headers: HeaderMap| async move {
-            let query = query(kind, &pairs)?;
+            let query = PictureQuery::parse(kind, &pairs)?;
             let order = app.pictures().order(scan, &SliceName::parse(&slice)?, &query);
             answer(&app, order, &headers).await
         },
@@ -35,15 +35,11 @@ pub(super) fn slice(kind: PictureKind) -> MethodRouter<App> {
 
 /// `GET /v1/scans/{id}/montage.png`
 pub(super) fn montage() -> MethodRouter<App> {
-    get(|State(app): State<App>, ScanPath(scan): ScanPath, pairs: Pairs, headers: HeaderMap| async move {
-        let order = app.pictures().order_montage(scan, &query(PictureKind::MontagePng, &pairs)?);
+    get(|State(app): State<App>, ScanPath(scan): ScanPath, RawPairs(pairs): RawPairs, headers: HeaderMap| async move {
+        let query = PictureQuery::parse(PictureKind::MontagePng, &pairs)?;
+        let order = app.pictures().order_montage(scan, &query);
         answer(&app, order, &headers).await
     })
-}
-
-fn query(kind: PictureKind, pairs: &Pairs) -> Result<PictureQuery, Problem> {
-    let pairs: Vec<_> = pairs.0.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    Ok(PictureQuery::parse(kind, &pairs)?)
 }
 
 async fn answer(app: &App, order: Result<Order, PictureError>, request: &HeaderMap) -> Result<Response, Problem> {

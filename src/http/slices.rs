@@ -1,32 +1,56 @@
 use axum::response::Response;
+use schemars::JsonSchema;
 use serde::Serialize;
-use serde_json::{Map, Value as Json, json};
 
 use super::app::Question;
-use super::bodies::{canonical, slice_links};
+use super::bodies::{Links, canonical};
 use super::extract::{ScanPath, SlicePath};
+use super::links;
 use super::listing::Listing;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use crate::index::SliceRow;
+use crate::parameters::{Form, Parameter};
 use crate::pictures::SliceName;
 use crate::render::{Layout, SliceView};
-use crate::spider::ScanId;
-use crate::volume::{Geometry, Orientation, SliceLabel};
+use crate::spider::{Label, LabelClass, ScanId};
+use crate::volume::{Geometry, Orientation, Point, SliceLabel};
 
 /// One slice and the labels in it.
-#[derive(Debug, Serialize)]
-struct SliceBody {
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SliceBody {
+    #[schemars(with = "String")]
     scan_id: ScanId,
     slice: usize,
     labelled_pixels: u64,
-    labels: Vec<Json>,
-    links: Map<String, Json>,
+    labels: Vec<SliceLabelBody>,
+    links: Links,
 }
+
+/// One label in one slice; boxes are inclusive.
+#[derive(Debug, Serialize, JsonSchema)]
+struct SliceLabelBody {
+    label: Label,
+    class: LabelClass,
+    name: Option<String>,
+    pixels: u64,
+    rows: (u64, u64),
+    columns: (u64, u64),
+    /// Row, column.
+    centroid: [f64; 2],
+    centroid_mm_lps: Point,
+}
+
+pub(super) const PARAMETERS: [Parameter; 1] = [Parameter {
+    name: "layout",
+    allowed: "canonical, stored",
+    form: Form::Choice(&["canonical", "stored"]),
+    description: "stored addresses and orients slices as the files and the Hugging Face edition do",
+    example: "stored",
+}];
 
 /// `GET /v1/scans/{id}/slices`
 pub(super) async fn list(ScanPath(scan): ScanPath, question: Question) -> Result<Response, Problem> {
     let body = async {
-        question.pairs.only(&["layout"])?;
         let (slices, _) = slices(&question, scan).await?;
         Ok(Listing::whole(slices))
     };
@@ -40,7 +64,6 @@ pub(super) async fn show(
     question: Question,
 ) -> Result<Response, Problem> {
     let body = async {
-        question.pairs.only(&["layout"])?;
         let (mut slices, best) = slices(&question, scan).await?;
         let wanted = SliceName::parse(&name)?.among(slices.len(), Some(best))?;
         Ok(slices.swap_remove(wanted))
@@ -50,13 +73,13 @@ pub(super) async fn show(
 
 /// The slices of a scan in the asked layout, and the index of the best one.
 async fn slices(question: &Question, scan: ScanId) -> Result<(Vec<SliceBody>, usize), Problem> {
-    let layout = question.pairs.value("layout", "canonical or stored")?.unwrap_or(Layout::Canonical);
+    let layout = question.parameters(&PARAMETERS)?.parsed("layout")?.unwrap_or(Layout::Canonical);
     let volume = question.app.volume(scan).await?;
     let geometry = canonical(&volume);
     let view = SliceView::new(geometry.shape(), Orientation::to_canonical(&volume.source_geometry), layout);
     let Some(best) = view.showing(volume.best_slice) else {
         let detail = format!("layout=stored has no labels for {scan}: the slices of its file are not sagittal");
-        return Err(Problem::parameter("layout_unavailable", "layout", detail, Vec::new()));
+        return Err(Problem::parameter(Code::LayoutUnavailable, "layout", detail));
     };
     let rows = question.app.index().slices(scan).await?;
     let mut slices: Vec<_> = rows.iter().filter_map(|row| slice_body(scan, row, &geometry, &view, layout)).collect();
@@ -78,24 +101,24 @@ fn slice_body(
         slice,
         labelled_pixels: row.labelled_pixels,
         labels: row.labels.iter().map(|found| label_body(found, geometry, view)).collect(),
-        links: slice_links(scan, &slice.to_string(), query).collect(),
+        links: links::of_slice(scan, &slice.to_string(), query),
     })
 }
 
-fn label_body(found: &SliceLabel, geometry: &Geometry, view: &SliceView) -> Json {
+fn label_body(found: &SliceLabel, geometry: &Geometry, view: &SliceView) -> SliceLabelBody {
     let [row, column] = found.centroid;
     let corner = |rows: usize, columns: usize| view.point([rows as f64, columns as f64]);
     let (one, other) = (corner(found.rows.0, found.columns.0), corner(found.rows.1, found.columns.1));
     // A flipped axis puts the last pixel first.
     let [rows, columns] = [0, 1].map(|n: usize| (one[n].min(other[n]) as u64, one[n].max(other[n]) as u64));
-    json!({
-        "label": found.label,
-        "class": found.label.class(),
-        "name": found.label.name(),
-        "pixels": found.pixels,
-        "rows": rows,
-        "columns": columns,
-        "centroid": view.point(found.centroid),
-        "centroid_mm_lps": geometry.world([found.slice as f64, row, column]),
-    })
+    SliceLabelBody {
+        label: found.label,
+        class: found.label.class(),
+        name: found.label.name(),
+        pixels: found.pixels,
+        rows,
+        columns,
+        centroid: view.point(found.centroid),
+        centroid_mm_lps: geometry.world([found.slice as f64, row, column]),
+    }
 }

@@ -3,15 +3,76 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use axum::response::Response;
-use serde_json::{Value as Json, json};
+use schemars::JsonSchema;
+use serde::Serialize;
 
 use super::app::Question;
-use super::extract::Pairs;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
+use crate::parameters::{Form, Pairs, Parameter, ParameterError};
 use crate::spider::splits::{self, PUBLISHED_SEED, PUBLISHED_TEST_SHARE, PUBLISHED_VALIDATION_SHARE};
 use crate::spider::{PatientId, Split, SplitError};
 
-const PARAMETERS: [&str; 6] = ["scheme", "seed", "validation_share", "test_share", "folds", "fold"];
+const SHARE: Parameter = Parameter {
+    name: "validation_share",
+    allowed: "a number from 0 to 1",
+    form: Form::Number { min: 0.0, max: 1.0 },
+    description: "part of the patients for validation",
+    example: "0.2",
+};
+pub(super) const PARAMETERS: [Parameter; 6] = [
+    Parameter {
+        name: "scheme",
+        allowed: "hf, original",
+        form: Form::Choice(&["hf", "original"]),
+        description: "hf draws as the Hugging Face edition does, original is the release's own",
+        example: "original",
+    },
+    Parameter {
+        name: "seed",
+        allowed: "9999, a whole number from 0 to 4294967295",
+        form: Form::Integer { min: 0, max: 4_294_967_295 },
+        description: "of the drawing",
+        example: "1",
+    },
+    SHARE,
+    Parameter { name: "test_share", description: "part of the patients for testing", ..SHARE },
+    Parameter {
+        name: "folds",
+        allowed: "a whole number from 2 to the number of patients",
+        form: Form::Integer { min: 2, max: 1000 },
+        description: "so many parts of equal size instead of shares",
+        example: "5",
+    },
+    Parameter {
+        name: "fold",
+        allowed: "a whole number from 0 to folds − 1",
+        form: Form::Integer { min: 0, max: 999 },
+        description: "the part that is for validation, the others being for training",
+        example: "0",
+    },
+];
+
+/// Who is in which part.
+#[derive(Debug, Default, Serialize, JsonSchema)]
+pub(super) struct SplitsBody {
+    scheme: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    seed: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    validation_share: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    test_share: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    folds: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fold: Option<usize>,
+    /// The patients of each part, by its name.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    splits: Option<BTreeMap<&'static str, Vec<PatientId>>>,
+    /// The patients of each fold.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members: Option<Vec<Vec<PatientId>>>,
+}
 
 /// Which split is asked for.
 #[derive(Debug, PartialEq)]
@@ -27,8 +88,7 @@ enum Scheme {
 /// `GET /v1/splits`
 pub(super) async fn show(question: Question) -> Result<Response, Problem> {
     let body = async {
-        question.pairs.only(&PARAMETERS)?;
-        let scheme = Scheme::read(&question.pairs)?;
+        let scheme = Scheme::read(&question.parameters(&PARAMETERS)?)?;
         let scans = question.app.index().subsets().await?;
         scheme.body(&scans)
     };
@@ -36,15 +96,14 @@ pub(super) async fn show(question: Question) -> Result<Response, Problem> {
 }
 
 impl Scheme {
-    fn read(pairs: &Pairs) -> Result<Self, Problem> {
-        let seed = pairs.value("seed", "a whole number from 0 to 4294967295")?;
-        let share = |name| pairs.value::<f64>(name, "a number from 0 to 1");
+    fn read(pairs: &Pairs<'_>) -> Result<Self, Problem> {
+        let seed = pairs.parsed("seed")?;
+        let share = |name| pairs.parsed::<f64>(name);
         let (validation_share, test_share) = (share("validation_share")?, share("test_share")?);
-        let folds: Option<usize> = pairs.value("folds", "a whole number from 2 to the number of patients")?;
-        let fold: Option<usize> = pairs.value("fold", "a whole number from 0 to folds − 1")?;
+        let (folds, fold) = (pairs.parsed::<usize>("folds")?, pairs.parsed::<usize>("fold")?);
         let drawn = validation_share.is_some() || test_share.is_some();
         let scheme = pairs.text("scheme");
-        match (scheme.as_deref(), folds) {
+        match (scheme, folds) {
             (Some("original"), None) if seed.is_none() && !drawn && fold.is_none() => Ok(Self::Original),
             (Some("original"), _) => Err(conflict("scheme", "scheme=original takes no other parameter")),
             (None, Some(folds)) if !drawn && fold.is_none_or(|fold| fold < folds) => {
@@ -61,33 +120,35 @@ impl Scheme {
                 test_share: test_share.unwrap_or(PUBLISHED_TEST_SHARE),
             }),
             (None | Some("hf"), None) => Err(conflict("fold", "fold goes with folds")),
-            (Some(other), _) => {
-                let detail = format!("scheme={other} is not valid: scheme is hf (the default) or original");
-                Err(Problem::parameter(
-                    "invalid_value",
-                    "scheme",
-                    detail,
-                    ["hf", "original"].map(str::to_owned).to_vec(),
-                ))
-            }
+            (Some(other), _) => Err(ParameterError::invalid("scheme", other, "hf (the default) or original").into()),
         }
     }
 
-    fn body(&self, scans: &[(PatientId, Option<String>)]) -> Result<Json, Problem> {
+    fn body(&self, scans: &[(PatientId, Option<String>)]) -> Result<SplitsBody, Problem> {
         let patients: Vec<_> = scans.iter().map(|(patient, _)| *patient).collect::<BTreeSet<_>>().into_iter().collect();
         match *self {
             Self::Drawn { seed, validation_share, test_share } => {
                 let parts = splits::drawn(&patients, seed, validation_share, test_share).map_err(refused)?;
-                let told = json!({ "scheme": "hf", "seed": seed, "validation_share": validation_share, "test_share": test_share });
+                let told = SplitsBody {
+                    scheme: "hf",
+                    seed: Some(seed),
+                    validation_share: Some(validation_share),
+                    test_share: Some(test_share),
+                    ..SplitsBody::default()
+                };
                 Ok(with_parts(told, &parts))
             }
             Self::Original => {
                 let known = scans.iter().filter_map(|(patient, subset)| Some((*patient, subset.as_deref()?)));
-                Ok(with_parts(json!({ "scheme": "original" }), &splits::original(known).map_err(refused)?))
+                Ok(with_parts(
+                    SplitsBody { scheme: "original", ..SplitsBody::default() },
+                    &splits::original(known).map_err(refused)?,
+                ))
             }
             Self::Folds { folds, fold, seed } => {
                 let dealt = splits::folds(&patients, folds, seed).map_err(refused)?;
-                let told = json!({ "scheme": "folds", "folds": folds, "fold": fold, "seed": seed });
+                let told =
+                    SplitsBody { scheme: "folds", seed: Some(seed), folds: Some(folds), fold, ..SplitsBody::default() };
                 let Some(fold) = fold else { return Ok(with_folds(told, &dealt, folds)) };
                 let part = |(&patient, &n): (&PatientId, &usize)| {
                     (patient, if n == fold { Split::Validation } else { Split::Train })
@@ -98,22 +159,20 @@ impl Scheme {
     }
 }
 
-fn with_parts(mut told: Json, parts: &BTreeMap<PatientId, Split>) -> Json {
+fn with_parts(told: SplitsBody, parts: &BTreeMap<PatientId, Split>) -> SplitsBody {
     let of = |split: Split| {
         parts.iter().filter(|(_, part)| **part == split).map(|(patient, _)| *patient).collect::<Vec<_>>()
     };
-    told["splits"] = Split::ALL.iter().map(|&split| (split.name().to_owned(), json!(of(split)))).collect();
-    told
+    SplitsBody { splits: Some(Split::ALL.into_iter().map(|split| (split.name(), of(split))).collect()), ..told }
 }
 
-fn with_folds(mut told: Json, dealt: &BTreeMap<PatientId, usize>, folds: usize) -> Json {
+fn with_folds(told: SplitsBody, dealt: &BTreeMap<PatientId, usize>, folds: usize) -> SplitsBody {
     let of = |n: usize| dealt.iter().filter(|(_, fold)| **fold == n).map(|(patient, _)| *patient).collect::<Vec<_>>();
-    told["members"] = (0..folds).map(of).map(|members| json!(members)).collect();
-    told
+    SplitsBody { members: Some((0..folds).map(of).collect()), ..told }
 }
 
 fn conflict(parameter: &str, detail: &str) -> Problem {
-    Problem::parameter("conflicting_parameters", parameter, detail, Vec::new())
+    Problem::parameter(Code::ConflictingParameters, parameter, detail)
 }
 
 /// Shares, folds and subsets that the data do not allow.
@@ -124,5 +183,5 @@ fn refused(error: SplitError) -> Problem {
         SplitError::Folds { .. } => "folds",
         SplitError::Subset { .. } | SplitError::Name(_) => "scheme",
     };
-    Problem::parameter("invalid_value", parameter, error.to_string(), Vec::new())
+    Problem::parameter(Code::InvalidValue, parameter, error.to_string())
 }

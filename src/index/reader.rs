@@ -1,6 +1,8 @@
+mod answers;
+mod statistics;
 mod whole;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow};
@@ -9,12 +11,21 @@ use sqlx::{AssertSqlSafe, SqlitePool};
 use super::convert::Columns;
 use super::records::{CatalogueEntry, DatasetCount, ScanRow, SliceRow};
 use super::rows::{catalogue_entry, grading, quantiles, scan_row, slice_label, volume_label};
-use super::{IndexError, path_in, patient_keys, scan_key};
-use crate::spider::{Grading, PatientId, ScanId, Split};
+use super::{IndexError, MIGRATIONS, path_in, patient_keys, scan_key};
+use crate::spider::{Grading, PatientId, ScanId};
 use crate::volume::VolumeLabel;
+
+pub use answers::Page;
+pub use statistics::{FieldSummary, Group, Histogram, Summary};
 
 /// How long a question waits for an import's commit.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a question about tables may take, when nothing else is said.
+const TIME_LIMIT: Duration = Duration::from_secs(10);
+
+/// Of the index file, to be read without copying.
+const MAPPED_BYTES: &str = "8589934592";
 
 /// Questions that may run at once.
 const CONNECTIONS: u32 = 8;
@@ -23,33 +34,13 @@ const CONNECTIONS: u32 = 8;
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: SqlitePool,
+    /// What a question about tables may take.
+    time_limit: Duration,
 }
 
-/// Which scans a listing shows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Coverage {
-    /// Those whose volume is imported.
-    Imported,
-    /// Those of the table whose volume is not.
-    Missing,
-    /// Both.
-    All,
-}
-
-/// A part of a listing.
-#[derive(Debug, Clone)]
-pub struct Page<T, K> {
-    /// The rows.
-    pub items: Vec<T>,
-    /// Rows of the whole listing.
-    pub total: u64,
-    /// What the next part starts after; `None` at the end.
-    pub next: Option<K>,
-}
-
-const SCAN_COLUMNS: &str = "SELECT scan_id, split, raw, revision, image_sha256, mask_sha256, element_type, mask_element_type,
+const SCAN_COLUMNS: &str = "SELECT scan_id, split, cells, revision, image_sha256, mask_sha256, element_type, mask_element_type,
     source_geometry, source_axis_codes, value_min, value_max, value_mean, auto_low, auto_high, histogram, best_slice, bytes,
-    notes FROM scans LEFT JOIN volumes USING (scan_key) LEFT JOIN patients USING (patient_id)";
+    notes FROM scans LEFT JOIN scan_cells USING (scan_key) LEFT JOIN volumes USING (scan_key)";
 
 impl Reader {
     /// Opens the index of a data folder.
@@ -64,12 +55,29 @@ impl Reader {
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .read_only(true)
+            .pragma("mmap_size", MAPPED_BYTES)
             .journal_mode(SqliteJournalMode::Delete)
             .busy_timeout(BUSY_TIMEOUT);
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await;
-        let reader = Self { pool: pool.map_err(|source| IndexError::Open { path, source })? };
+        let pool = pool.map_err(|source| IndexError::Open { path: path.clone(), source })?;
+        let reader = Self { pool, time_limit: TIME_LIMIT };
+        reader.check_schema(path).await?;
         reader.revision().await?;
         Ok(reader)
+    }
+
+    /// The same reader with another limit for questions about tables.
+    #[must_use]
+    pub fn within(self, time_limit: Duration) -> Self {
+        Self { time_limit, ..self }
+    }
+
+    async fn check_schema(&self, path: PathBuf) -> Result<(), IndexError> {
+        let newest = sqlx::query("SELECT coalesce(max(version), 0) AS version FROM _sqlx_migrations");
+        let rows = self.all("the schema", newest).await?;
+        let found = rows.first().map_or(Ok(0), |row| Columns(row).get("version"))?;
+        let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        if found == wanted { Ok(()) } else { Err(IndexError::Schema { path, found, wanted }) }
     }
 
     /// Grows with every change.
@@ -108,9 +116,8 @@ impl Reader {
     /// # Errors
     /// [`IndexError`].
     pub async fn counts(&self) -> Result<Vec<DatasetCount>, IndexError> {
-        let sql = "SELECT split, scan_type, count(*) AS scans, count(volumes.scan_key) AS volumes,
-            coalesce(sum(slices), 0) AS slices FROM scans LEFT JOIN volumes USING (scan_key)
-            LEFT JOIN patients USING (patient_id) GROUP BY split, scan_type ORDER BY split, min(scan_key & 3)";
+        let sql = "SELECT split, scan_type, count(*) AS scans, count(slices) AS volumes,
+            coalesce(sum(slices), 0) AS slices FROM scans GROUP BY split, scan_type ORDER BY split, min(scan_key & 3)";
         let rows = self.all("the counts", sqlx::query(sql)).await?;
         let count = |row| {
             let columns = Columns(row);
@@ -145,61 +152,6 @@ impl Reader {
         // Safe: a constant.
         let sql = AssertSqlSafe(format!("{SCAN_COLUMNS} WHERE scan_key BETWEEN ? AND ? ORDER BY scan_key"));
         self.all("a patient's scans", sqlx::query(sql).bind(first).bind(last)).await?.iter().map(scan_row).collect()
-    }
-
-    /// The scans after one, in their natural order.
-    ///
-    /// # Errors
-    /// [`IndexError`].
-    pub async fn scans(
-        &self,
-        coverage: Coverage,
-        after: Option<ScanId>,
-        limit: u32,
-    ) -> Result<Page<ScanRow, ScanId>, IndexError> {
-        let covered = match coverage {
-            Coverage::Imported => "volumes.scan_key IS NOT NULL",
-            Coverage::Missing => "volumes.scan_key IS NULL",
-            Coverage::All => "TRUE",
-        };
-        // Safe: constants.
-        let sql = AssertSqlSafe(format!("{SCAN_COLUMNS} WHERE scan_key > ? AND {covered} ORDER BY scan_key LIMIT ?"));
-        let count = AssertSqlSafe(format!(
-            "SELECT count(*) AS total FROM scans LEFT JOIN volumes USING (scan_key) WHERE {covered}"
-        ));
-        let query = sqlx::query(sql).bind(after.map_or(-1, scan_key)).bind(i64::from(limit) + 1);
-        let mut items: Vec<_> = self.all("the scans", query).await?.iter().map(scan_row).collect::<Result<_, _>>()?;
-        let total = self.total(sqlx::query(count)).await?;
-        let more = items.len() > limit as usize;
-        items.truncate(limit as usize);
-        let next = items.last().filter(|_| more).map(|row| row.scan);
-        Ok(Page { items, total, next })
-    }
-
-    /// The patients after one, by number, with their splits.
-    ///
-    /// # Errors
-    /// [`IndexError`].
-    pub async fn patients(
-        &self,
-        after: Option<PatientId>,
-        limit: u32,
-    ) -> Result<Page<(PatientId, Split), PatientId>, IndexError> {
-        let query =
-            sqlx::query("SELECT patient_id, split FROM patients WHERE patient_id > ? ORDER BY patient_id LIMIT ?");
-        let rows = self
-            .all("the patients", query.bind(after.map_or(-1, |p| i64::from(p.0))).bind(i64::from(limit) + 1))
-            .await?;
-        let patient = |row| {
-            let columns = Columns(row);
-            Ok((PatientId(columns.count("patient_id")? as u32), columns.parsed("split")?))
-        };
-        let mut items: Vec<_> = rows.iter().map(patient).collect::<Result<_, IndexError>>()?;
-        let total = self.total(sqlx::query("SELECT count(*) AS total FROM patients")).await?;
-        let more = items.len() > limit as usize;
-        items.truncate(limit as usize);
-        let next = items.last().filter(|_| more).map(|(patient, _)| *patient);
-        Ok(Page { items, total, next })
     }
 
     /// Every scan's patient with the subset that the table gives the scan.
@@ -266,13 +218,5 @@ impl Reader {
         query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
     ) -> Result<Vec<SqliteRow>, IndexError> {
         query.fetch_all(&self.pool).await.map_err(|source| IndexError::Read { what, source })
-    }
-
-    async fn total(
-        &self,
-        query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
-    ) -> Result<u64, IndexError> {
-        let rows = self.all("a count", query).await?;
-        rows.first().map_or(Ok(0), |row| Columns(row).count("total"))
     }
 }

@@ -29,12 +29,12 @@ pub(super) fn catalogue_entry(row: &SqliteRow) -> Result<CatalogueEntry, IndexEr
 
 pub(super) fn scan_row(row: &SqliteRow) -> Result<ScanRow, IndexError> {
     let columns = Columns(row);
-    let raw: Option<&str> = columns.get("raw")?;
+    let cells: Option<&str> = columns.get("cells")?;
     let has_volume = columns.get::<Option<&str>>("revision")?.is_some();
     Ok(ScanRow {
         scan: columns.parsed("scan_id")?,
         split: columns.split("split")?,
-        metadata: raw.map(metadata).transpose()?,
+        metadata: cells.map(metadata).transpose()?,
         volume: if has_volume { Some(volume_facts(&columns)?) } else { None },
     })
 }

@@ -1,3 +1,5 @@
+mod derived;
+
 use std::collections::HashMap;
 use std::path::Path;
 use std::time::Duration;
@@ -9,7 +11,7 @@ use super::convert::{Columns, geometry_to_json};
 use super::records::VolumeRecord;
 use super::{IndexError, path_in, scan_key};
 use crate::spider::{FIELDS, Grading, Metadata, PatientId, ScanId, Split, Value};
-use crate::volume::Orientation;
+use crate::volume::{Geometry, Orientation};
 
 /// How long a change waits for another process's change or question to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -46,9 +48,11 @@ impl Writer {
             .busy_timeout(BUSY_TIMEOUT);
         let opened = options.connect().await;
         let mut connection = opened.map_err(|source| IndexError::Unwritable { path: path.clone(), source })?;
-        let migrated = sqlx::migrate!().run(&mut connection).await;
+        let migrated = super::MIGRATIONS.run(&mut connection).await;
         migrated.map_err(|source| IndexError::Migrate { path, source })?;
-        Ok(Self { connection })
+        let mut writer = Self { connection };
+        writer.place_labels().await?;
+        Ok(writer)
     }
 
     /// The scans whose volumes are in the index.
@@ -92,6 +96,7 @@ impl Writer {
             }
             insert_gradings(&mut change, gradings).await?;
             insert_splits(&mut change, splits).await?;
+            derived::renew(&mut change).await?;
             sqlx::query("UPDATE state SET tables_sha256 = ?").bind(sha256).execute(&mut *change).await?;
             finish(change).await
         };
@@ -106,14 +111,17 @@ impl Writer {
         let recorded = async {
             let mut change = self.connection.begin().await?;
             let key = scan_key(record.group.scan);
-            for table in ["volumes", "slices", "slice_labels", "scan_labels"] {
-                // Safe: the names are the four literals above.
+            insert_scan_if_missing(&mut change, record.group.scan).await?;
+            derived::count_label_pixels(&mut change, key, -1).await?;
+            for table in ["volumes", "slices", "slice_labels", "scan_labels", "discs"] {
+                // Safe: the names are the five literals above.
                 let delete = AssertSqlSafe(format!("DELETE FROM {table} WHERE scan_key = ?"));
                 sqlx::query(delete).bind(key).execute(&mut *change).await?;
             }
-            insert_scan_if_missing(&mut change, record.group.scan).await?;
             insert_volume(&mut change, key, record).await?;
             insert_labels(&mut change, key, record).await?;
+            derived::count_label_pixels(&mut change, key, 1).await?;
+            derived::join_discs(&mut change, Some(key)).await?;
             finish(change).await
         };
         recorded.await.map_err(|source| IndexError::Write { what: "a scan", source })
@@ -128,18 +136,22 @@ async fn finish(mut change: Change<'_>) -> sqlx::Result<()> {
 
 /// Removes everything that came from the tables. Scans with a volume keep a bare row.
 async fn clear_tables(change: &mut Change<'_>) -> sqlx::Result<()> {
-    sqlx::query("DELETE FROM gradings").execute(&mut **change).await?;
-    sqlx::query("DELETE FROM patients").execute(&mut **change).await?;
+    for table in ["gradings", "patients", "scan_cells"] {
+        // Safe: the names are the three literals above.
+        sqlx::query(AssertSqlSafe(format!("DELETE FROM {table}"))).execute(&mut **change).await?;
+    }
     let without_volume = "DELETE FROM scans WHERE scan_key NOT IN (SELECT scan_key FROM volumes)";
     sqlx::query(without_volume).execute(&mut **change).await?;
     let columns: Vec<_> = FIELDS.iter().map(|field| format!("{} = NULL", field.name)).collect();
     // Safe: the names are those of FIELDS.
-    let clear = AssertSqlSafe(format!("UPDATE scans SET raw = NULL, {}", columns.join(", ")));
+    let clear = AssertSqlSafe(format!("UPDATE scans SET {}", columns.join(", ")));
     sqlx::query(clear).execute(&mut **change).await.map(drop)
 }
 
 async fn insert_scan_if_missing(change: &mut Change<'_>, scan: ScanId) -> sqlx::Result<()> {
-    sqlx::query("INSERT OR IGNORE INTO scans (scan_key, scan_id, patient_id, scan_type) VALUES (?, ?, ?, ?)")
+    let insert = "INSERT OR IGNORE INTO scans (scan_key, scan_id, patient_id, scan_type, split)
+        VALUES (?1, ?2, ?3, ?4, (SELECT split FROM patients WHERE patient_id = ?3))";
+    sqlx::query(insert)
         .bind(scan_key(scan))
         .bind(scan.to_string())
         .bind(scan.patient.0)
@@ -153,9 +165,8 @@ async fn upsert_scan(change: &mut Change<'_>, scan: ScanId, metadata: &Metadata)
     insert_scan_if_missing(change, scan).await?;
     let columns: Vec<_> = FIELDS.iter().map(|field| format!("{} = ?", field.name)).collect();
     // Safe: the names are those of FIELDS; the values are bound.
-    let update = AssertSqlSafe(format!("UPDATE scans SET raw = ?, {} WHERE scan_key = ?", columns.join(", ")));
-    let raw: Vec<_> = metadata.iter().map(|(_, _, raw)| raw).collect();
-    let mut query = sqlx::query(update).bind(serde_json::to_string(&raw).unwrap_or_default());
+    let update = AssertSqlSafe(format!("UPDATE scans SET {} WHERE scan_key = ?", columns.join(", ")));
+    let mut query = sqlx::query(update);
     for (_, value, _) in metadata.iter() {
         query = match value {
             None => query.bind(None::<String>),
@@ -167,7 +178,14 @@ async fn upsert_scan(change: &mut Change<'_>, scan: ScanId, metadata: &Metadata)
             }
         };
     }
-    query.bind(scan_key(scan)).execute(&mut **change).await.map(drop)
+    query.bind(scan_key(scan)).execute(&mut **change).await?;
+    let cells: Vec<_> = metadata.iter().map(|(_, _, raw)| raw).collect();
+    sqlx::query("INSERT INTO scan_cells VALUES (?, ?)")
+        .bind(scan_key(scan))
+        .bind(serde_json::to_string(&cells).unwrap_or_default())
+        .execute(&mut **change)
+        .await
+        .map(drop)
 }
 
 async fn insert_gradings(change: &mut Change<'_>, gradings: &[Grading]) -> sqlx::Result<()> {
@@ -193,49 +211,62 @@ async fn insert_splits(change: &mut Change<'_>, splits: &[(PatientId, Split)]) -
     Ok(())
 }
 
+fn canonical(source: &Geometry) -> Geometry {
+    Orientation::to_canonical(source).apply_to_geometry(source)
+}
+
 async fn insert_volume(change: &mut Change<'_>, key: i64, record: &VolumeRecord) -> sqlx::Result<()> {
     let source = &record.source_geometry;
-    let canonical = Orientation::to_canonical(source).apply_to_geometry(source);
+    let canonical = canonical(source);
     let ([slices, rows, columns], spacing) = (canonical.shape(), canonical.spacing_mm());
     let intensity = &record.intensity;
     let quantiles: Vec<u8> = intensity.quantiles.iter().flat_map(|q| q.to_le_bytes()).collect();
     sqlx::query(
-        "INSERT INTO volumes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+        "UPDATE scans SET slices = ?, rows = ?, columns = ?, slice_spacing_mm = ?, row_spacing_mm = ?,
+         column_spacing_mm = ?, source_axis_codes = ?, element_type = ?, value_min = ?, value_max = ?, value_mean = ?,
+         best_slice = ?, bytes = ? WHERE scan_key = ?",
     )
-    .bind(key)
-    .bind(&*record.group.revision)
-    .bind(&record.fingerprint)
-    .bind(&record.image_sha256)
-    .bind(&record.mask_sha256)
-    .bind(record.element.name())
-    .bind(record.mask_element.name())
-    .bind(geometry_to_json(source))
-    .bind(Orientation::axis_codes(source))
     .bind(slices as i64)
     .bind(rows as i64)
     .bind(columns as i64)
     .bind(spacing[0])
     .bind(spacing[1])
     .bind(spacing[2])
+    .bind(Orientation::axis_codes(source))
+    .bind(record.element.name())
     .bind(intensity.min)
     .bind(intensity.max)
     .bind(intensity.mean)
-    .bind(intensity.foreground_window.0)
-    .bind(intensity.foreground_window.1)
-    .bind(quantiles)
-    .bind(serde_json::to_string(&intensity.histogram).unwrap_or_default())
     .bind(record.labels.best_slice() as i64)
     .bind((canonical.voxels() * (record.element.size() + 1)) as i64)
-    .bind(serde_json::to_string(&record.notes).unwrap_or_default())
+    .bind(key)
     .execute(&mut **change)
-    .await
-    .map(drop)
+    .await?;
+    sqlx::query("INSERT INTO volumes VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        .bind(key)
+        .bind(&*record.group.revision)
+        .bind(&record.fingerprint)
+        .bind(&record.image_sha256)
+        .bind(&record.mask_sha256)
+        .bind(record.mask_element.name())
+        .bind(geometry_to_json(source))
+        .bind(intensity.foreground_window.0)
+        .bind(intensity.foreground_window.1)
+        .bind(quantiles)
+        .bind(serde_json::to_string(&intensity.histogram).unwrap_or_default())
+        .bind(serde_json::to_string(&record.notes).unwrap_or_default())
+        .execute(&mut **change)
+        .await
+        .map(drop)
 }
 
 async fn insert_labels(change: &mut Change<'_>, key: i64, record: &VolumeRecord) -> sqlx::Result<()> {
     for (slice, pixels) in record.labels.labelled_pixels.iter().enumerate() {
-        let insert =
-            sqlx::query("INSERT INTO slices VALUES (?, ?, ?)").bind(key).bind(slice as i64).bind(*pixels as i64);
+        let found = record.labels.slices.iter().filter(|found| found.slice == slice);
+        let classes = derived::ClassesInSlice::of(found);
+        let insert = sqlx::query("INSERT INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        let insert = insert.bind(key).bind(slice as i64).bind(*pixels as i64);
+        let insert = classes.columns().into_iter().fold(insert, sqlx::query::Query::bind);
         insert.execute(&mut **change).await?;
     }
     for found in &record.labels.slices {
@@ -253,8 +284,10 @@ async fn insert_labels(change: &mut Change<'_>, key: i64, record: &VolumeRecord)
             .execute(&mut **change)
             .await?;
     }
+    let geometry = canonical(&record.source_geometry);
     for found in &record.labels.whole {
-        sqlx::query("INSERT INTO scan_labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
+        let [x_mm, y_mm, z_mm] = geometry.world(found.centroid);
+        sqlx::query("INSERT INTO scan_labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(key)
             .bind(found.label.0)
             .bind(found.voxels as i64)
@@ -268,6 +301,9 @@ async fn insert_labels(change: &mut Change<'_>, key: i64, record: &VolumeRecord)
             .bind(found.centroid[0])
             .bind(found.centroid[1])
             .bind(found.centroid[2])
+            .bind(x_mm)
+            .bind(y_mm)
+            .bind(z_mm)
             .execute(&mut **change)
             .await?;
     }

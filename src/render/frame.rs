@@ -2,8 +2,9 @@
 
 use std::str::FromStr;
 
-use super::parameter::ParameterError;
+use super::parameter;
 use super::resample::AxisSampling;
+use crate::parameters::ParameterError;
 
 /// Pixels along one side of a picture. Resizing holds several rows of f64 and weights for every column, so that one very
 /// long row would cost far more memory than its pixels.
@@ -101,7 +102,7 @@ impl Frame {
     /// The frame of a slice in a size, within `max_pixels`.
     pub(super) fn new(acquired: Acquired, size: Size, fit: Fit, max_pixels: u64) -> Result<Self, ParameterError> {
         let [height, width] = canvas(acquired, size);
-        let too_large = |limit: &str| Err(ParameterError::too_large(size.parameter(), [height, width], limit));
+        let too_large = |limit: &str| Err(parameter::too_large(size.parameter(), [height, width], limit));
         if height.saturating_mul(width) > max_pixels {
             return too_large(&format!("at most {max_pixels} pixels are drawn"));
         }

@@ -3,15 +3,12 @@
 
 use std::str::FromStr;
 
+use crate::parameters::plain;
 use crate::spider::{Label, LabelClass, LabelSet};
 
 /// From each mask value to the value it is shown as.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct LabelTable(Box<[u8; 256]>);
-
-/// Labels to keep: `1-25,100`, `vertebrae`, `discs`, `canal`, `partial`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct LabelSelection(pub LabelSet);
 
 /// Other values for labels.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,18 +25,6 @@ pub enum LabelMap {
     Custom(Vec<(LabelSet, u8)>),
 }
 
-impl FromStr for LabelSelection {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        let mut labels = LabelSet::default();
-        for item in text.split(',') {
-            labels_named(item)?.iter().for_each(|label| labels.insert(label));
-        }
-        Ok(Self(labels))
-    }
-}
-
 impl FromStr for LabelMap {
     type Err = ();
 
@@ -54,7 +39,7 @@ impl FromStr for LabelMap {
         let rule = |item: &str| {
             // curl sends `>` as it is, which no HTTP server may take; `:` needs no escaping.
             let (from, to) = item.split_once(['>', ':']).ok_or(())?;
-            Ok((labels_named(from)?, value(to)?))
+            Ok((LabelSet::named(from)?, plain(to).ok_or(())?))
         };
         let rules = text.split(',').map(rule).collect::<Result<Vec<_>, ()>>()?;
         let overlap = |(n, (labels, _)): (usize, &(LabelSet, u8))| {
@@ -63,27 +48,6 @@ impl FromStr for LabelMap {
         // A label with two values would have the one that happens to stand last.
         if rules.iter().enumerate().any(overlap) { Err(()) } else { Ok(Self::Custom(rules)) }
     }
-}
-
-/// A value, a range of values, or the name of a class.
-fn labels_named(item: &str) -> Result<LabelSet, ()> {
-    let class = match item {
-        "vertebrae" => Some(LabelClass::Vertebra),
-        "discs" => Some(LabelClass::Disc),
-        "canal" => Some(LabelClass::Canal),
-        "partial" => Some(LabelClass::PartialVertebra),
-        _ => None,
-    };
-    if let Some(class) = class {
-        return Ok(Label::scheme().filter(|label| label.class() == class).collect());
-    }
-    let (first, last) = item.split_once('-').unwrap_or((item, item));
-    let (first, last) = (value(first)?, value(last)?);
-    if first <= last { Ok((first..=last).map(Label).collect()) } else { Err(()) }
-}
-
-fn value(text: &str) -> Result<u8, ()> {
-    if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().map_err(|_| ()) } else { Err(()) }
 }
 
 impl LabelMap {
@@ -104,11 +68,14 @@ impl LabelMap {
 impl LabelTable {
     /// The selected labels, then mapped. `None` when every value stays as it is.
     #[must_use]
-    pub fn new(selection: Option<LabelSelection>, map: &LabelMap) -> Option<Self> {
+    pub fn new(selection: Option<LabelSet>, map: &LabelMap) -> Option<Self> {
+        if selection.is_none() && *map == LabelMap::Native {
+            return None;
+        }
         let mut table = Box::new([0; 256]);
         for (value, to) in (0..=u8::MAX).zip(table.iter_mut()) {
             let label = Label(value);
-            let kept = selection.is_none_or(|LabelSelection(labels)| labels.contains(label));
+            let kept = selection.is_none_or(|labels| labels.contains(label));
             *to = map.apply(if kept { label } else { Label::BACKGROUND });
         }
         let changes = table.iter().enumerate().any(|(value, &to)| value != usize::from(to));
@@ -161,7 +128,7 @@ mod tests {
     #[test]
     fn nonsense_is_refused() {
         for text in ["", "1,", "256", "-1", "9-1", "spine", "1-", "+1", " 1"] {
-            assert!(text.parse::<LabelSelection>().is_err(), "{text:?}");
+            assert!(text.parse::<LabelSet>().is_err(), "{text:?}");
         }
         for text in ["", "1", "1>", ">1", "1>256", "1-5>1,5>2", "1>2>3"] {
             assert!(text.parse::<LabelMap>().is_err(), "{text:?}");

@@ -4,11 +4,12 @@ use super::PictureKind;
 use super::facts::{Limits, ScanFacts};
 use super::frame::{Acquired, Frame};
 use super::label_table::LabelTable;
-use super::parameter::ParameterError;
+use super::parameter;
 use super::query::PictureQuery;
 use super::resample::Filter;
 use super::view::{Layout, SliceView};
 use super::window::Window;
+use crate::parameters::ParameterError;
 use crate::volume::ElementType;
 
 /// A picture of a slice (of three, for a montage) of one scan, with nothing left open but the slice.
@@ -98,7 +99,7 @@ fn check_fits(facts: &ScanFacts, output: ElementType, kind: PictureKind) -> Resu
         let message = format!("dtype={output} cannot hold this scan's {range}; use its own type or float32");
         return Err(ParameterError::conflict("dtype", message));
     }
-    Err(ParameterError::window_unavailable(format!(
+    Err(parameter::window_unavailable(format!(
         "window=none does not apply: {output} pixels cannot hold this scan's {range}; use window=full, which has an exact inverse, or image.npy",
     )))
 }

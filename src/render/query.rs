@@ -4,11 +4,12 @@ use std::str::FromStr;
 
 use super::PictureKind;
 use super::frame::{Fit, Size};
-use super::label_table::{LabelMap, LabelSelection};
-use super::parameter::ParameterError;
+use super::label_table::LabelMap;
 use super::resample::Filter;
 use super::view::Layout;
 use super::window::Window;
+use crate::parameters::{Pairs, ParameterError, flag, plain};
+use crate::spider::LabelSet;
 use crate::volume::ElementType;
 
 /// Pixels each way when nothing is said.
@@ -29,47 +30,12 @@ pub struct PictureQuery {
     pub(super) bits: u8,
     pub(super) dtype: Option<ElementType>,
     pub(super) layout: Layout,
-    pub(super) labels: Option<LabelSelection>,
+    pub(super) labels: Option<LabelSet>,
     pub(super) map: LabelMap,
     pub(super) palette: bool,
     /// In thousandths.
     pub(super) alpha: u16,
     pub(super) outline: u8,
-}
-
-/// The pairs of a query, each read once.
-struct Pairs<'a> {
-    kind: PictureKind,
-    pairs: &'a [(&'a str, &'a str)],
-}
-
-impl<'a> Pairs<'a> {
-    fn new(kind: PictureKind, pairs: &'a [(&'a str, &'a str)]) -> Result<Self, ParameterError> {
-        for (n, (name, _)) in pairs.iter().enumerate() {
-            if !kind.parameters().iter().any(|parameter| parameter.name == *name) {
-                return Err(ParameterError::unknown(kind, name));
-            }
-            if pairs[..n].iter().any(|(earlier, _)| earlier == name) {
-                return Err(ParameterError::repeated(name));
-            }
-        }
-        Ok(Self { kind, pairs })
-    }
-
-    fn text(&self, name: &str) -> Option<&'a str> {
-        self.pairs.iter().find(|(key, _)| *key == name).map(|(_, value)| *value)
-    }
-
-    fn value<T>(&self, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ParameterError> {
-        let Some(text) = self.text(name) else { return Ok(None) };
-        let allowed = self.kind.parameters().iter().find(|parameter| parameter.name == name);
-        let expected = allowed.map_or("", |parameter| parameter.allowed);
-        read(text).map(Some).ok_or_else(|| ParameterError::invalid(name, text, expected))
-    }
-
-    fn parsed<T: FromStr>(&self, name: &str) -> Result<Option<T>, ParameterError> {
-        self.value(name, |text| text.parse().ok())
-    }
 }
 
 impl PictureQuery {
@@ -78,14 +44,14 @@ impl PictureQuery {
     /// # Errors
     /// [`ParameterError`] for a name that this kind of picture does not have, a name given twice, a value that cannot be
     /// read, and values that contradict each other.
-    pub fn parse(kind: PictureKind, pairs: &[(&str, &str)]) -> Result<Self, ParameterError> {
-        let pairs = Pairs::new(kind, pairs)?;
+    pub fn parse(kind: PictureKind, pairs: &[(String, String)]) -> Result<Self, ParameterError> {
+        let pairs = Pairs::new(pairs, kind.parameters())?;
         let preset = pairs.value("preset", |text| (text == "hf").then_some(()))?.is_some();
         let query = Self {
             kind,
-            size: size(&pairs)?,
+            size: size(kind, &pairs)?,
             fit: preset_or(&pairs, preset, "fit", Fit::Stretch, Fit::Stretch)?,
-            filter: filter(&pairs, preset)?,
+            filter: filter(kind, &pairs, preset)?,
             window: preset_or(&pairs, preset && !kind.is_mask(), "window", Window::HuggingFace, default_window(kind))?,
             bits: pairs.value("bits", |text| [8, 16].into_iter().find(|bits| text == bits.to_string()))?.unwrap_or(16),
             dtype: pairs.value("dtype", if kind.is_mask() { mask_dtype } else { dtype })?,
@@ -145,22 +111,22 @@ fn preset_or<T: FromStr + PartialEq>(
     }
 }
 
-fn filter(pairs: &Pairs<'_>, preset: bool) -> Result<Filter, ParameterError> {
-    if pairs.kind.is_mask() {
+fn filter(kind: PictureKind, pairs: &Pairs<'_>, preset: bool) -> Result<Filter, ParameterError> {
+    if kind.is_mask() {
         let nearest = |text: &str| text.parse().ok().filter(|&filter: &Filter| filter == Filter::Nearest);
         return Ok(pairs.value("filter", nearest)?.unwrap_or(Filter::Nearest));
     }
     preset_or(pairs, preset, "filter", Filter::Linear, Filter::Linear)
 }
 
-fn size(pairs: &Pairs<'_>) -> Result<Size, ParameterError> {
+fn size(kind: PictureKind, pairs: &Pairs<'_>) -> Result<Size, ParameterError> {
     let size = pairs.value("size", |text| match text {
         "native" => Some(Size::Native),
         _ => pixels(text).map(|n| Size::Exact(n, n)),
     })?;
     let (width, height) = (pairs.value("width", pixels)?, pairs.value("height", pixels)?);
     let spacing = pairs.value("spacing", spacing)?;
-    let default = if pairs.kind == PictureKind::MontagePng { DEFAULT_TILE } else { DEFAULT_SIZE };
+    let default = if kind == PictureKind::MontagePng { DEFAULT_TILE } else { DEFAULT_SIZE };
     match (size, width, height, spacing) {
         (None, None, None, None) => Ok(Size::Exact(default, default)),
         (Some(size), None, None, None) => Ok(size),
@@ -175,11 +141,6 @@ fn size(pairs: &Pairs<'_>) -> Result<Size, ParameterError> {
     }
 }
 
-/// Digits only: no sign, no exponent, no blank.
-fn plain<T: FromStr>(text: &str) -> Option<T> {
-    text.bytes().all(|b| b.is_ascii_digit()).then(|| text.parse().ok()).flatten()
-}
-
 fn pixels(text: &str) -> Option<u32> {
     plain(text).filter(|&n| n > 0)
 }
@@ -191,14 +152,6 @@ fn spacing(text: &str) -> Option<f64> {
 fn alpha(text: &str) -> Option<u16> {
     let alpha: f64 = text.parse().ok()?;
     (0.0..=1.0).contains(&alpha).then(|| (alpha * 1000.0).round() as u16)
-}
-
-fn flag(text: &str) -> Option<bool> {
-    match text {
-        "" | "1" | "true" => Some(true),
-        "0" | "false" => Some(false),
-        _ => None,
-    }
 }
 
 /// Every type that has room for all labels. `int8` has not: it would turn 201 into −55.

@@ -3,7 +3,8 @@
 use std::str::FromStr;
 
 use super::facts::ScanFacts;
-use super::parameter::ParameterError;
+use super::parameter;
+use crate::parameters::ParameterError;
 
 /// A number that can be part of a key: no NaN, and one zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -102,20 +103,20 @@ impl Window {
     /// can be replaced without the voxels, and the picture must not keep its name then.
     pub(super) fn resolve(self, facts: &ScanFacts) -> Result<Self, ParameterError> {
         match self {
-            Self::Dicom if facts.remapped => Err(ParameterError::window_unavailable(
+            Self::Dicom if facts.remapped => Err(parameter::window_unavailable(
                 "window=dicom does not apply to this scan: its values were mapped to -1000..3096 before the release, and \
                  WindowCenter and WindowWidth refer to the values before; use window=auto",
             )),
             Self::Dicom => {
                 let numbers = facts.dicom_window.and_then(|(c, w)| Finite::new(c).zip(Finite::new(w)));
                 numbers.and_then(|(center, width)| Self::centred(center, width)).ok_or_else(|| {
-                    ParameterError::window_unavailable(
+                    parameter::window_unavailable(
                         "window=dicom does not apply to this scan: the table has no usable WindowCenter and WindowWidth for it; use window=auto",
                     )
                 })
             }
             Self::Percentiles { low: 0, high: 1000 } => Ok(Self::Full),
-            Self::HuggingFace if facts.element.integer_max().is_none() => Err(ParameterError::window_unavailable(
+            Self::HuggingFace if facts.element.integer_max().is_none() => Err(parameter::window_unavailable(
                 "window=hf does not apply to this scan: img_as_uint takes floating-point values between -1 and 1 only; use window=full",
             )),
             _ => Ok(self),
@@ -130,8 +131,8 @@ impl Window {
             Self::Auto => Bounds { low: facts.auto_window.0, high: facts.auto_window.1 },
             Self::Percentiles { low, high } => Bounds { low: quantile(low), high: quantile(high) },
             Self::CenterWidth { center, width } => linear(center.get(), width.get()),
-            Self::Dicom => facts.dicom_window.map(|(center, width)| linear(center, width))?,
-            Self::None | Self::HuggingFace => return None,
+            // `resolve` has put numbers in the place of `dicom`.
+            Self::Dicom | Self::None | Self::HuggingFace => return None,
         })
     }
 

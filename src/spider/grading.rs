@@ -1,3 +1,4 @@
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{Label, PatientId};
@@ -5,7 +6,7 @@ use super::{Label, PatientId};
 /// What the radiologist saw at one disc of one patient: one row of `radiological_gradings.csv`.
 ///
 /// An empty cell is `None`. The allowed values stand in [`CONDITIONS`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, JsonSchema)]
 pub struct Grading {
     /// Whose disc it is.
     #[serde(rename = "patient_id")]

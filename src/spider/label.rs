@@ -1,15 +1,18 @@
+use std::str::FromStr;
+
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// A value of a mask.
 ///
 /// 0 background; 1–25 vertebrae counted from the bottom (L5 = 1); 100 spinal canal; 101–125 partially visible
 /// vertebrae; 201–225 discs counted from the bottom (L5/S1 = 201). Everything else is outside the scheme.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct Label(pub u8);
 
 /// What kind of structure a label stands for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum LabelClass {
     /// No structure.
@@ -122,10 +125,44 @@ impl LabelSet {
         (0..=u8::MAX).map(Label).filter(|label| self.contains(*label))
     }
 
-    /// Whether the set holds nothing.
+    /// The labels of one class.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.0 == [0; 4]
+    pub fn of_class(class: LabelClass) -> Self {
+        Label::scheme().filter(|label| label.class() == class).collect()
+    }
+
+    /// Labels by a value, a range of values (`1-25`), or the name of a class: `vertebrae`, `discs`, `canal`, `partial`.
+    ///
+    /// # Errors
+    /// When the text is none of these.
+    #[expect(clippy::result_unit_err, reason = "whoever reads the text knows what was expected")]
+    pub fn named(text: &str) -> Result<Self, ()> {
+        match text {
+            "vertebrae" => return Ok(Self::of_class(LabelClass::Vertebra)),
+            "discs" => return Ok(Self::of_class(LabelClass::Disc)),
+            "canal" => return Ok(Self::of_class(LabelClass::Canal)),
+            "partial" => return Ok(Self::of_class(LabelClass::PartialVertebra)),
+            _ => {}
+        }
+        let digits = |text: &str| -> Result<u8, ()> {
+            if text.bytes().all(|b| b.is_ascii_digit()) { text.parse().map_err(|_| ()) } else { Err(()) }
+        };
+        let (first, last) = text.split_once('-').unwrap_or((text, text));
+        let (first, last) = (digits(first)?, digits(last)?);
+        if first <= last { Ok((first..=last).map(Label).collect()) } else { Err(()) }
+    }
+}
+
+impl FromStr for LabelSet {
+    type Err = ();
+
+    /// Names as of [`LabelSet::named`], separated by commas.
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let mut labels = Self::default();
+        for item in text.split(',') {
+            Self::named(item)?.iter().for_each(|label| labels.insert(label));
+        }
+        Ok(labels)
     }
 }
 

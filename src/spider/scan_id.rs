@@ -1,10 +1,11 @@
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 /// Number of a patient, 1 to 257 in the release.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(transparent)]
 pub struct PatientId(pub u32);
 
@@ -26,7 +27,7 @@ impl FromStr for PatientId {
 }
 
 /// The three kinds of series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub enum ScanType {
     /// T1-weighted, 2-D.
     #[serde(rename = "t1")]
@@ -45,7 +46,7 @@ impl ScanType {
 
     /// The name used in file names: `t1`, `t2`, `t2_SPACE`.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::T1 => "t1",
             Self::T2 => "t2",

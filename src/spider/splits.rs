@@ -9,6 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::PatientId;
@@ -22,7 +23,7 @@ pub const PUBLISHED_VALIDATION_SHARE: f64 = 0.2;
 pub const PUBLISHED_TEST_SHARE: f64 = 0.2;
 
 /// One part of a split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
     /// To learn from.
@@ -39,7 +40,7 @@ impl Split {
 
     /// The name in JSON, in filters and in tables.
     #[must_use]
-    pub fn name(self) -> &'static str {
+    pub const fn name(self) -> &'static str {
         match self {
             Self::Train => "train",
             Self::Validation => "validation",

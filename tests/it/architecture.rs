@@ -23,8 +23,22 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     rooms
 }
 
-const ALL: [&str; 12] =
-    ["audit", "cli", "formats", "http", "index", "ingest", "pictures", "pool", "render", "spider", "store", "volume"];
+const ALL: [&str; 14] = [
+    "audit",
+    "cli",
+    "formats",
+    "http",
+    "index",
+    "ingest",
+    "parameters",
+    "pictures",
+    "pool",
+    "query",
+    "render",
+    "spider",
+    "store",
+    "volume",
+];
 
 fn names(cell: &str) -> BTreeSet<String> {
     cell.split('`').skip(1).step_by(2).map(str::to_owned).collect()

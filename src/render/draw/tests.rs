@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::parameters::decode;
 use crate::render::{Limits, PictureQuery};
 use crate::volume::Orientation;
 
@@ -22,9 +23,9 @@ fn facts() -> ScanFacts {
 }
 
 fn drawn(kind: PictureKind, query: &str, image: &[i16], mask: &[u8]) -> Rendered {
-    let pairs: Vec<_> = query.split('&').map(|pair| pair.split_once('=').unwrap()).collect();
     let facts = facts();
-    let picture = PictureQuery::parse(kind, &pairs).unwrap().resolve(&facts, Limits { max_pixels: 1 << 24 }).unwrap();
+    let picture =
+        PictureQuery::parse(kind, &decode(query)).unwrap().resolve(&facts, Limits { max_pixels: 1 << 24 }).unwrap();
     let image: Vec<u8> = image.iter().flat_map(|value| value.to_le_bytes()).collect();
     let slice = |element, bytes| Slice { element, rows: SHAPE[1], columns: SHAPE[2], bytes };
     let plane = Plane { image: Some(slice(ElementType::Int16, &image)), mask: Some(slice(ElementType::Uint8, mask)) };
@@ -99,8 +100,7 @@ proptest! {
     ) {
         let query = format!("width={width}&height={height}&fit={fit}&layout={layout}");
         let facts = facts();
-        let pairs: Vec<_> = query.split('&').map(|pair| pair.split_once('=').unwrap()).collect();
-        let picture = PictureQuery::parse(PictureKind::MaskNpy, &pairs).unwrap();
+        let picture = PictureQuery::parse(PictureKind::MaskNpy, &decode(&query)).unwrap();
         let picture = picture.resolve(&facts, Limits { max_pixels: 1 << 24 }).unwrap();
         let [_, rows, columns] = picture.view(&facts).shape();
         let slice = Slice { element: ElementType::Uint8, rows, columns, bytes: &mask[..rows * columns] };

@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use PictureKind::{ImageNpy, ImagePng, MaskNpy, MaskPng, MontagePng, OverlayPng};
 
 use super::*;
+use crate::parameters::decode;
 use crate::volume::Orientation;
 
 const LIMITS: Limits = Limits { max_pixels: 4096 * 4096 };
@@ -23,9 +24,7 @@ fn facts() -> ScanFacts {
 }
 
 fn picture_of(kind: PictureKind, query: &str, facts: &ScanFacts) -> Result<Picture, ParameterError> {
-    let pairs: Vec<_> =
-        query.split('&').filter(|pair| !pair.is_empty()).map(|p| p.split_once('=').unwrap_or((p, ""))).collect();
-    PictureQuery::parse(kind, &pairs)?.resolve(facts, LIMITS)
+    PictureQuery::parse(kind, &decode(query))?.resolve(facts, LIMITS)
 }
 
 fn picture(kind: PictureKind, query: &str) -> Result<Picture, ParameterError> {

@@ -1,0 +1,212 @@
+//! `GET /openapi.json`: the interface for programs, made from the routes (OpenAPI 3.1).
+
+use std::sync::Arc;
+
+use axum::http::HeaderMap;
+use axum::response::Response;
+use bytes::Bytes;
+use schemars::generate::SchemaSettings;
+use schemars::{JsonSchema, SchemaGenerator};
+use serde_json::{Map, Value as Json, json};
+
+use super::freshness::EntityTag;
+use super::problem::{Code, Told};
+use super::ranges::File;
+use super::route::{Operation, Route};
+use crate::parameters::{Form, Parameter};
+use crate::spider::dataset;
+
+/// The document of these routes.
+pub(super) fn document(routes: &[Route]) -> Json {
+    let settings = SchemaSettings::draft2020_12().with(|settings| {
+        settings.definitions_path = "/components/schemas".into();
+        settings.meta_schema = None;
+    });
+    let mut generator = settings.into_generator();
+    let problem = generator.subschema_for::<Told>().to_value();
+    let mut shared = Shared::default();
+    let mut paths = Map::new();
+    for route in routes {
+        let operation = operation(route, &problem, &mut generator, &mut shared);
+        paths.insert(route.path.clone(), json!({ "get": operation }));
+    }
+    json!({
+        "openapi": "3.1.0",
+        "info": {
+            "title": "sagittal",
+            "version": env!("CARGO_PKG_VERSION"),
+            "description": format!("{}: slices, masks, metadata and per-disc gradings over HTTP. Every address also answers HEAD.", dataset::TITLE),
+            "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
+        },
+        "servers": [{ "url": "/" }],
+        "tags": [
+            { "name": "tables", "description": "scans, slices, discs, gradings and patients: filtered, sorted, in pages or as whole files" },
+            { "name": "data set", "description": "what the data set is, and one scan or patient at a time" },
+            { "name": "pictures", "description": "slices, masks and overlays, in any size" },
+            { "name": "service", "description": "the service itself" },
+        ],
+        "paths": paths,
+        "components": {
+            "schemas": generator.take_definitions(true),
+            "parameters": shared.parameters,
+            "examples": Code::ALL.iter().map(|code| (code.name().to_owned(), example(*code))).collect::<Map<_, _>>(),
+        },
+    })
+}
+
+/// Parameters that several addresses have, each written once.
+#[derive(Default)]
+struct Shared {
+    parameters: Map<String, Json>,
+}
+
+impl Shared {
+    /// A reference to a parameter. Parameters of one name that differ get a number behind it.
+    fn refer(&mut self, parameter: &Parameter) -> Json {
+        let told = query_parameter(parameter);
+        let mut key = parameter.name.to_owned();
+        let mut n = 1;
+        while self.parameters.get(&key).is_some_and(|known| *known != told) {
+            n += 1;
+            key = format!("{}_{n}", parameter.name);
+        }
+        let reference = json!({ "$ref": format!("#/components/parameters/{key}") });
+        self.parameters.insert(key, told);
+        reference
+    }
+}
+
+/// `GET /openapi.json`
+pub(super) fn answer(document: &Arc<str>, request: &HeaderMap) -> Response {
+    let bytes = Bytes::copy_from_slice(document.as_bytes());
+    File { tag: EntityTag::of_bytes(&bytes), bytes, media_type: "application/json" }.answer(request)
+}
+
+fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, shared: &mut Shared) -> Json {
+    let Operation { id, tag, summary, parameters, answers, has_ranges } = &route.operation;
+    let mut content = Map::new();
+    for answer in answers {
+        let schema = answer.schema.as_ref().map_or(json!({}), |schema| schema(generator).to_value());
+        content.insert(answer.media_type.to_owned(), json!({ "schema": schema }));
+    }
+    let mut responses = Map::new();
+    responses.insert("200".to_owned(), json!({ "description": summary, "content": content }));
+    responses.insert("304".to_owned(), json!({ "description": "The client has it already." }));
+    if *has_ranges {
+        responses.insert("206".to_owned(), json!({ "description": "A part of it.", "content": content }));
+    }
+    for code in Code::ALL.into_iter().filter(|code| can_happen(*code, route)) {
+        let status = code.status();
+        let answer = responses.entry(status.as_str()).or_insert_with(|| {
+            json!({
+                "description": status.canonical_reason(),
+                "content": { "application/problem+json": { "schema": problem, "examples": {} } },
+            })
+        });
+        answer["content"]["application/problem+json"]["examples"][code.name()] =
+            json!({ "$ref": format!("#/components/examples/{}", code.name()) });
+    }
+    let mut all = path_parameters(&route.path);
+    all.extend(parameters.iter().map(|parameter| shared.refer(parameter)));
+    json!({ "operationId": id, "tags": [tag], "summary": summary, "parameters": all, "responses": responses })
+}
+
+/// Which problems an address can answer with.
+fn can_happen(code: Code, route: &Route) -> bool {
+    let path = route.path.as_str();
+    let (of_scan, of_patient) = (path.contains("/scans/{id}"), path.contains("/patients/{id}"));
+    let is_picture = route.operation.tag == "pictures";
+    let is_table = route.operation.tag == "tables";
+    match code {
+        Code::UnknownParameter | Code::RepeatedParameter => route.operation.tag != "service",
+        Code::InvalidValue | Code::ConflictingParameters => !route.operation.parameters.is_empty(),
+        Code::InvalidCursor => route.operation.parameters.iter().any(|parameter| parameter.name == "cursor"),
+        Code::InvalidPath => path.contains('{'),
+        Code::UnknownScan => of_scan,
+        Code::NoVolume => of_scan && (is_picture || path.contains("/slices")),
+        Code::UnknownSlice => path.contains("/{k}"),
+        Code::UnknownDisc => path.contains("/{label}"),
+        Code::LayoutUnavailable => path.ends_with("/slices") || path.ends_with("/{k}"),
+        Code::WindowUnavailable | Code::OutputTooLarge | Code::Overloaded | Code::ScanReplaced => is_picture,
+        Code::UnknownPatient => of_patient,
+        Code::UnknownProblem => path == "/problems/{code}",
+        Code::QueryTooSlow => is_table || path == "/v1/stats",
+        Code::TableTooLarge | Code::RangeNotSatisfiable => route.operation.has_ranges,
+        Code::NotReady => path == "/readyz",
+        Code::InternalError => true,
+        // Of addresses and methods that are not documented here.
+        Code::UnknownPath | Code::MethodNotAllowed => false,
+    }
+}
+
+fn example(code: Code) -> Json {
+    json!({ "value": {
+        "type": format!("/problems/{}", code.name()),
+        "title": code.title(),
+        "status": code.status().as_u16(),
+        "code": code,
+        "detail": code.remedy(),
+    } })
+}
+
+fn path_parameters(path: &str) -> Vec<Json> {
+    let names = path.split('/').filter_map(|part| part.strip_prefix('{')?.strip_suffix('}'));
+    names.map(|name| path_parameter(path, name)).collect()
+}
+
+fn path_parameter(path: &str, name: &str) -> Json {
+    let (description, schema, example) = match name {
+        "id" if path.contains("/patients/") => {
+            ("number of a patient", json!({ "type": "integer", "minimum": 1, "maximum": u32::MAX }), json!(1))
+        }
+        "id" => (
+            "name of a scan: patient and kind of series",
+            json!({ "type": "string", "pattern": "^[1-9][0-9]{0,8}_(t1|t2|t2_SPACE)$" }),
+            json!("1_t1"),
+        ),
+        "k" => (
+            "index of a slice, or mid, or best",
+            json!({ "type": "string", "pattern": "^([0-9]{1,9}|mid|best)$" }),
+            json!("mid"),
+        ),
+        "label" => {
+            ("the disc's value in the mask", json!({ "type": "integer", "minimum": 201, "maximum": 225 }), json!(201))
+        }
+        _ => ("a code", json!({ "type": "string", "enum": Code::ALL.map(Code::name) }), json!("unknown_scan")),
+    };
+    json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema, "example": example })
+}
+
+fn query_parameter(parameter: &Parameter) -> Json {
+    let schema = match parameter.form {
+        Form::Choice(choices) => json!({ "type": "string", "enum": choices }),
+        Form::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
+        Form::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
+        Form::Pattern(pattern) => json!({ "type": "string", "pattern": format!("^({pattern})$") }),
+        Form::Text => json!({ "type": "string" }),
+    };
+    let mut told = json!({
+        "name": parameter.name,
+        "in": "query",
+        "required": false,
+        "description": format!("{} ({})", parameter.description, parameter.allowed),
+        "schema": schema,
+    });
+    if !parameter.example.is_empty() {
+        told["example"] = json_example(parameter);
+    }
+    told
+}
+
+/// The example as its schema has it.
+fn json_example(parameter: &Parameter) -> Json {
+    match parameter.form {
+        Form::Integer { .. } | Form::Number { .. } => parameter.example.parse().unwrap_or(Json::Null),
+        _ => json!(parameter.example),
+    }
+}
+
+/// The schema of any JSON object: of the document itself.
+#[derive(JsonSchema)]
+#[expect(dead_code, reason = "stands for a schema alone")]
+pub(super) struct AnyObject(Map<String, Json>);

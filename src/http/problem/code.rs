@@ -1,0 +1,153 @@
+//! Every kind of problem there is: what clients may rely on.
+
+use axum::http::StatusCode;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+/// A kind of problem. Its name never changes its meaning.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::http) enum Code {
+    ConflictingParameters,
+    InternalError,
+    InvalidCursor,
+    InvalidPath,
+    InvalidValue,
+    LayoutUnavailable,
+    MethodNotAllowed,
+    NoVolume,
+    NotReady,
+    OutputTooLarge,
+    Overloaded,
+    QueryTooSlow,
+    RangeNotSatisfiable,
+    RepeatedParameter,
+    ScanReplaced,
+    TableTooLarge,
+    UnknownDisc,
+    UnknownParameter,
+    UnknownPath,
+    UnknownPatient,
+    UnknownProblem,
+    UnknownScan,
+    UnknownSlice,
+    WindowUnavailable,
+}
+
+impl Code {
+    pub(in crate::http) const ALL: [Self; 24] = [
+        Self::ConflictingParameters,
+        Self::InternalError,
+        Self::InvalidCursor,
+        Self::InvalidPath,
+        Self::InvalidValue,
+        Self::LayoutUnavailable,
+        Self::MethodNotAllowed,
+        Self::NoVolume,
+        Self::NotReady,
+        Self::OutputTooLarge,
+        Self::Overloaded,
+        Self::QueryTooSlow,
+        Self::RangeNotSatisfiable,
+        Self::RepeatedParameter,
+        Self::ScanReplaced,
+        Self::TableTooLarge,
+        Self::UnknownDisc,
+        Self::UnknownParameter,
+        Self::UnknownPath,
+        Self::UnknownPatient,
+        Self::UnknownProblem,
+        Self::UnknownScan,
+        Self::UnknownSlice,
+        Self::WindowUnavailable,
+    ];
+
+    /// The name in answers and addresses.
+    pub(in crate::http) fn name(self) -> &'static str {
+        self.told().0
+    }
+
+    /// The kind of problem, for people; the same in every answer.
+    pub(in crate::http) fn title(self) -> &'static str {
+        self.told().1
+    }
+
+    /// When it happens and what to do.
+    pub(in crate::http) fn remedy(self) -> &'static str {
+        self.told().2
+    }
+
+    pub(in crate::http) fn status(self) -> StatusCode {
+        match self {
+            Self::ConflictingParameters
+            | Self::InvalidCursor
+            | Self::InvalidPath
+            | Self::InvalidValue
+            | Self::LayoutUnavailable
+            | Self::RepeatedParameter
+            | Self::UnknownParameter
+            | Self::WindowUnavailable => StatusCode::BAD_REQUEST,
+            Self::NoVolume
+            | Self::UnknownDisc
+            | Self::UnknownPath
+            | Self::UnknownPatient
+            | Self::UnknownProblem
+            | Self::UnknownScan
+            | Self::UnknownSlice => StatusCode::NOT_FOUND,
+            Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
+            Self::OutputTooLarge | Self::TableTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
+            Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
+            Self::NotReady | Self::Overloaded | Self::QueryTooSlow | Self::ScanReplaced => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
+        }
+    }
+
+    /// The code of an error about parameters, which rooms below name by text.
+    pub(super) fn of_parameter(name: &str) -> Self {
+        Self::ALL.into_iter().find(|code| code.name() == name).unwrap_or(Self::InvalidValue)
+    }
+
+    #[rustfmt::skip] // One code, one line: this is a table.
+    fn told(self) -> (&'static str, &'static str, &'static str) {
+        match self {
+            Self::ConflictingParameters => ("conflicting_parameters", "Parameters contradict each other", "Two parameters cannot both be meant, or one needs another. `detail` says which; leave one out or add the other."),
+            Self::InternalError => ("internal_error", "The server failed", "A defect, or files that are damaged or gone. The server's log says why; `sagittal check` reads every file once and names the bad ones."),
+            Self::InvalidCursor => ("invalid_cursor", "The cursor is not one of this listing", "Cursors belong to a table and an order. Follow `next` as it is, or begin again without `cursor`."),
+            Self::InvalidPath => ("invalid_path", "The path cannot be read", "The path holds percent-encoded bytes that are not UTF-8."),
+            Self::InvalidValue => ("invalid_value", "A parameter's value cannot be read", "`parameter` names it, `allowed` says what it may be."),
+            Self::LayoutUnavailable => ("layout_unavailable", "The scan has no labels in this layout", "The slices of the scan's file are not sagittal, and labels are counted in sagittal slices; use the canonical layout."),
+            Self::MethodNotAllowed => ("method_not_allowed", "The address does not answer this method", "The `Allow` header lists the methods that it answers."),
+            Self::NoVolume => ("no_volume", "The scan's voxels were not imported", "The overview has a row for the scan, but its files were missing or refused when the data were imported. Import again; `/v1/scans?volume=absent` lists such scans."),
+            Self::NotReady => ("not_ready", "The server is not ready", "The index cannot be read at the moment. Ask again; the server's log says why."),
+            Self::OutputTooLarge => ("output_too_large", "The output would be too large", "`detail` says the limit; ask for less. The operator can raise it with --max-pixels."),
+            Self::Overloaded => ("overloaded", "The server is busy", "More pictures are being drawn and waited for than the server takes. Ask again after `Retry-After` seconds."),
+            Self::QueryTooSlow => ("query_too_slow", "The question took too long", "It was cancelled. Narrow it with more conditions, or ask for fewer fields. The operator can raise the limit with --query-seconds."),
+            Self::RangeNotSatisfiable => ("range_not_satisfiable", "The range lies outside the file", "`Content-Range` tells the file's length."),
+            Self::RepeatedParameter => ("repeated_parameter", "A parameter is given twice", "Give it once; lists are separated by commas."),
+            Self::ScanReplaced => ("scan_replaced", "The scan is just being imported anew", "Ask again."),
+            Self::TableTooLarge => ("table_too_large", "The table is too large for this format", "Choose fewer rows or fields, or take .csv or .ndjson, which are streamed."),
+            Self::UnknownDisc => ("unknown_disc", "The scan has no such disc", "`detail` lists the discs of the scan's mask; `/v1/discs` lists those of all scans."),
+            Self::UnknownParameter => ("unknown_parameter", "There is no such parameter here", "`allowed` lists those that there are. Unknown parameters are refused, because a typing error must not silently change a training run."),
+            Self::UnknownPath => ("unknown_path", "There is nothing at this address", "`/v1/dataset` links to what there is; `/docs` describes it."),
+            Self::UnknownPatient => ("unknown_patient", "There is no such patient", "`/v1/patients` lists those that there are."),
+            Self::UnknownProblem => ("unknown_problem", "There is no such kind of problem", "`/problems` lists those that there are."),
+            Self::UnknownScan => ("unknown_scan", "There is no such scan", "`/v1/scans` lists those that there are."),
+            Self::UnknownSlice => ("unknown_slice", "The scan has no such slice", "Slices are numbered from 0; `detail` says how far. `mid` and `best` are slices of every scan."),
+            Self::WindowUnavailable => ("window_unavailable", "The scan does not have this window", "`detail` says why; `window=auto` and `window=full` exist for every scan."),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_those_of_the_json() {
+        for code in Code::ALL {
+            assert_eq!(serde_json::json!(code), code.name());
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! A route with its documentation: what serves a request and what the OpenAPI document says of it cannot part.
+
+use axum::handler::Handler;
+use axum::routing::{MethodRouter, get};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::app::App;
+use super::tables::{Format, file, file_parameters, item_schema, list, page_parameters};
+use super::{listing, pictures};
+use crate::parameters::Parameter;
+use crate::query::Table;
+use crate::render::PictureKind;
+
+/// An address, its handler and its documentation.
+pub(super) struct Route {
+    pub(super) path: String,
+    pub(super) handler: MethodRouter<App>,
+    pub(super) operation: Operation,
+}
+
+/// What one address does.
+pub(super) struct Operation {
+    /// Name for generated clients.
+    pub(super) id: String,
+    pub(super) tag: &'static str,
+    pub(super) summary: String,
+    pub(super) parameters: Vec<Parameter>,
+    pub(super) answers: Vec<Answer>,
+    /// Whether parts can be asked for.
+    pub(super) has_ranges: bool,
+}
+
+/// One way to answer.
+pub(super) struct Answer {
+    pub(super) media_type: &'static str,
+    /// `None` for bytes.
+    pub(super) schema: Option<SchemaOf>,
+}
+
+type SchemaOf = Box<dyn Fn(&mut SchemaGenerator) -> Schema>;
+
+impl Route {
+    /// An address that answers in JSON.
+    pub(super) fn json<T: JsonSchema + 'static, A: 'static>(
+        path: &str,
+        handler: impl Handler<A, App>,
+        (tag, id, summary): (&'static str, &str, &str),
+    ) -> Self {
+        let schema: SchemaOf = Box::new(SchemaGenerator::subschema_for::<T>);
+        let answers = vec![Answer { media_type: "application/json", schema: Some(schema) }];
+        Self::new(path, get(handler), (tag, id, summary), Vec::new(), answers)
+    }
+
+    fn new(
+        path: &str,
+        handler: MethodRouter<App>,
+        (tag, id, summary): (&'static str, &str, &str),
+        parameters: Vec<Parameter>,
+        answers: Vec<Answer>,
+    ) -> Self {
+        let (id, summary) = (id.to_owned(), summary.to_owned());
+        let operation = Operation { id, tag, summary, parameters, answers, has_ranges: false };
+        Self { path: path.to_owned(), handler, operation }
+    }
+
+    /// With these parameters.
+    pub(super) fn taking(mut self, parameters: &[Parameter]) -> Self {
+        self.operation.parameters.extend_from_slice(parameters);
+        self
+    }
+
+    /// An address that answers in bytes.
+    pub(super) fn bytes(
+        path: &str,
+        handler: MethodRouter<App>,
+        told: (&'static str, &str, &str),
+        media_type: &'static str,
+    ) -> Self {
+        Self::new(path, handler, told, Vec::new(), vec![Answer { media_type, schema: None }])
+    }
+
+    /// A picture of a slice, or the montage.
+    pub(super) fn picture(kind: PictureKind, summary: &str) -> Self {
+        let file = kind.file_name();
+        let id = format!("get_{}", file.replace('.', "_"));
+        let (path, handler) = match kind {
+            PictureKind::MontagePng => (format!("/v1/scans/{{id}}/{file}"), pictures::montage()),
+            _ => (format!("/v1/scans/{{id}}/slices/{{k}}/{file}"), pictures::slice(kind)),
+        };
+        let media_type = if file.ends_with(".png") { "image/png" } else { "application/octet-stream" };
+        Self::bytes(&path, handler, ("pictures", &id, summary), media_type).taking(kind.parameters())
+    }
+
+    /// A table: its pages, and its files in every format.
+    pub(super) fn table(table: Table, summary: &str) -> Vec<Self> {
+        let (name, told) = (table.name(), |id: &str| format!("{id}_{}", table.name()));
+        let items = move || -> SchemaOf { Box::new(move |generator| page_schema(table, generator)) };
+        let answer = |format: Format| match format {
+            Format::Json => Answer { media_type: "application/json", schema: Some(items()) },
+            format => Answer { media_type: format.media_type(), schema: None },
+        };
+        let mut routes = vec![Self::new(
+            &format!("/v1/{name}"),
+            list(table),
+            ("tables", &told("list"), summary),
+            page_parameters(table),
+            Format::ALL.map(answer).into(),
+        )];
+        for format in Format::ALL {
+            let parameters = if format == Format::Json { page_parameters(table) } else { file_parameters(table) };
+            let id = format!("{}_{}", told("get"), format.suffix());
+            let summary = format!("{summary}, as {}", format.suffix());
+            let path = format!("/v1/{name}.{}", format.suffix());
+            let mut route =
+                Self::new(&path, file(table, format), ("tables", &id, &summary), parameters, vec![answer(format)]);
+            route.operation.has_ranges = format == Format::Parquet;
+            routes.push(route);
+        }
+        routes
+    }
+}
+
+/// The schema of a page: that of any listing, with this table's items.
+fn page_schema(table: Table, generator: &mut SchemaGenerator) -> Schema {
+    let mut page = listing::Listing::<()>::json_schema(generator);
+    if let Some(items) = page.pointer_mut("/properties/items/items") {
+        *items = item_schema(table)(generator).to_value();
+    }
+    page
+}
