@@ -13,6 +13,7 @@ mod links;
 mod listing;
 mod openapi;
 mod pages;
+mod patches;
 mod patients;
 mod pictures;
 mod problem;
@@ -123,6 +124,8 @@ fn routes() -> Vec<Route> {
         Route::picture(PictureKind::MaskNpy, "A slice's mask as NumPy array"),
         Route::picture(PictureKind::OverlayPng, "A slice with its labels in colour"),
         Route::picture(PictureKind::MontagePng, "Three depths of a scan, plain and with labels"),
+        Route::patch(false, "A disc cut out of its slice, as PNG"),
+        Route::patch(true, "A disc cut out of its slice, or of all its slices, as NumPy array"),
         Route::json::<AliveBody, _>("/healthz", health::alive, (SERVICE, "get_health", "Whether the process answers")),
         Route::json::<ReadyBody, _>(
             "/readyz",
@@ -194,6 +197,7 @@ fn cors() -> CorsLayer {
         header::RETRY_AFTER,
         HeaderName::from_static("cache-status"),
         HeaderName::from_static("server-timing"),
+        HeaderName::from_static("x-sagittal-slices"),
         HeaderName::from_static("x-sagittal-slope"),
         HeaderName::from_static("x-sagittal-intercept"),
         HeaderName::from_static("x-sagittal-spacing-mm"),

@@ -116,6 +116,30 @@ impl Pictures {
         Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The canonical spacing of an imported scan: slices, rows, columns, in millimetres.
+    ///
+    /// # Errors
+    /// [`PictureError::UnknownScan`].
+    pub fn spacing_mm(&self, scan: ScanId) -> Result<[f64; 3], PictureError> {
+        let catalogue = self.catalogue();
+        catalogue.scan(scan).map(|found| found.facts.spacing_mm).ok_or(PictureError::UnknownScan(scan))
+    }
+
+    /// The canonical slices of an imported scan.
+    ///
+    /// # Errors
+    /// [`PictureError::UnknownScan`].
+    pub fn slices(&self, scan: ScanId) -> Result<usize, PictureError> {
+        let catalogue = self.catalogue();
+        catalogue.scan(scan).map(|found| found.facts.shape[0]).ok_or(PictureError::UnknownScan(scan))
+    }
+
+    /// Most pixels of one answer.
+    #[must_use]
+    pub fn max_pixels(&self) -> u64 {
+        self.limits.max_pixels
+    }
+
     /// The picture of an order, from the cache or drawn.
     ///
     /// # Errors

@@ -32,6 +32,15 @@ pub fn header(element: ElementType, shape: &[usize]) -> Vec<u8> {
     bytes
 }
 
+/// Where the array begins in a file that starts with such a header; `None` for anything else.
+#[must_use]
+pub fn array_start(file: &[u8]) -> Option<usize> {
+    let text = file.strip_prefix(&MAGIC)?;
+    let length = u16::from_le_bytes(*text.first_chunk::<LENGTH_BYTES>()?);
+    let start = MAGIC.len() + LENGTH_BYTES + usize::from(length);
+    (start <= file.len()).then_some(start)
+}
+
 /// A Python tuple; one element is followed by a comma.
 fn tuple(shape: &[usize]) -> String {
     match shape {

@@ -16,6 +16,9 @@ pub(super) struct ScanPath(pub(super) ScanId);
 /// `{id}` of a path under `/v1/patients`.
 pub(super) struct PatientPath(pub(super) PatientId);
 
+/// `{label}` of a path under `/v1/scans/{id}/discs`, as typed.
+pub(super) struct DiscPath(pub(super) String);
+
 /// `{code}` of a path under `/problems`.
 pub(super) struct CodePath(pub(super) Code);
 
@@ -60,6 +63,14 @@ impl<S: Send + Sync> FromRequestParts<S> for CodePath {
         let unknown =
             || Problem::new(Code::UnknownProblem, format!("there is no problem {name:?}; /problems lists them"));
         Code::ALL.into_iter().find(|code| code.name() == name).map(Self).ok_or_else(unknown)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for DiscPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        path_parameter(parts, state, "label").await.map(Self)
     }
 }
 

@@ -42,7 +42,11 @@ pub(super) fn montage() -> MethodRouter<App> {
     })
 }
 
-async fn answer(app: &App, order: Result<Order, PictureError>, request: &HeaderMap) -> Result<Response, Problem> {
+pub(super) async fn answer(
+    app: &App,
+    order: Result<Order, PictureError>,
+    request: &HeaderMap,
+) -> Result<Response, Problem> {
     let order = match order {
         // The catalogue has scans with a volume only; the index tells a scan without one from no scan at all.
         Err(PictureError::UnknownScan(scan)) => {

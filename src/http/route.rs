@@ -6,10 +6,10 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::app::App;
 use super::tables::{Format, file, file_parameters, item_schema, list, page_parameters};
-use super::{listing, pictures};
+use super::{listing, patches, pictures};
 use crate::parameters::Parameter;
 use crate::query::Table;
-use crate::render::PictureKind;
+use crate::render::{PatchQuery, PictureKind};
 
 /// An address, its handler and its documentation.
 pub(super) struct Route {
@@ -89,6 +89,18 @@ impl Route {
         };
         let media_type = if file.ends_with(".png") { "image/png" } else { "application/octet-stream" };
         Self::bytes(&path, handler, ("pictures", &id, summary), media_type).taking(kind.parameters())
+    }
+
+    /// A disc cut out.
+    pub(super) fn patch(is_npy: bool, summary: &str) -> Self {
+        let (file, id, media_type) = if is_npy {
+            ("patch.npy", "get_patch_npy", "application/octet-stream")
+        } else {
+            ("patch.png", "get_patch_png", "image/png")
+        };
+        let path = format!("/v1/scans/{{id}}/discs/{{label}}/{file}");
+        Self::bytes(&path, patches::show(is_npy), ("pictures", id, summary), media_type)
+            .taking(&PatchQuery::parameters(is_npy))
     }
 
     /// A table: its pages, and its files in every format.

@@ -4,6 +4,7 @@ use super::catalogue::CataloguedScan;
 use super::{PictureError, Pictures};
 use crate::render::{MONTAGE_SLICES, Picture, PictureKind, PictureQuery};
 use crate::spider::ScanId;
+use crate::volume::ElementType;
 
 /// A slice as a path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -70,6 +71,18 @@ impl Order {
     #[must_use]
     pub fn validator(&self) -> String {
         format!("{}-{} {} {}", self.key.scan, self.key.revision, self.key.slice, self.key.picture.fingerprint())
+    }
+
+    /// Rows and columns of the picture.
+    #[must_use]
+    pub fn canvas(&self) -> [usize; 2] {
+        self.key.picture.canvas()
+    }
+
+    /// Type of the elements, if the picture is an array.
+    #[must_use]
+    pub fn element(&self) -> ElementType {
+        self.key.picture.element()
     }
 
     /// The slices that the picture shows, in its layout.

@@ -224,7 +224,7 @@ fn mask<'a>(plane: &Plane<'a>) -> Result<Slice<'a>, RenderError> {
 }
 
 fn on_canvas(labels: Vec<u8>, frame: &Frame) -> Vec<u8> {
-    if frame.is_full() {
+    if frame.is_filled() {
         return labels;
     }
     let ([height, width], [top, left]) = (frame.canvas, frame.offset);

@@ -47,6 +47,19 @@ pub(super) enum Size {
     Width(u32),
     /// Millimetres per pixel, both ways.
     Spacing(f64),
+    /// A part of the slice.
+    Patch(Patch),
+}
+
+/// A rectangle cut out of a slice, upright, in square pixels.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::render) struct Patch {
+    /// Its centre: row and column of the slice, in pixels as acquired.
+    pub centre: [f64; 2],
+    /// Its height and width in millimetres.
+    pub side_mm: [f64; 2],
+    /// Millimetres per pixel, both ways.
+    pub spacing: f64,
 }
 
 impl Size {
@@ -64,7 +77,7 @@ impl Size {
             }
             Self::Height(_) => "height",
             Self::Width(_) => "width",
-            Self::Spacing(_) => "spacing",
+            Self::Spacing(_) | Self::Patch(_) => "spacing",
         }
     }
 }
@@ -110,10 +123,31 @@ impl Frame {
             return too_large(&format!("no side may be longer than {LONGEST_SIDE} pixels"));
         }
         let canvas = [height as usize, width as usize];
+        if let Size::Patch(patch) = size {
+            return Self::around(acquired, patch, canvas);
+        }
         let by_proportion = matches!(size, Size::Exact(..)) && fit != Fit::Stretch;
         let scaled = if by_proportion { proportional(acquired, canvas, fit) } else { canvas };
         let (rows, top) = place(acquired.shape[0], scaled[0], canvas[0]);
         let (columns, left) = place(acquired.shape[1], scaled[1], canvas[1]);
+        Ok(Self { canvas, offset: [top, left], rows, columns })
+    }
+
+    /// The frame of a patch: the whole slice at the asked spacing, and the canvas laid over it to the nearest pixel.
+    fn around(acquired: Acquired, patch: Patch, canvas: [usize; 2]) -> Result<Self, ParameterError> {
+        let whole = self::canvas(acquired, Size::Spacing(patch.spacing));
+        if whole[0].max(whole[1]) > LONGEST_SIDE {
+            return Err(parameter::too_large("spacing", whole, "the whole slice must not be larger at this spacing"));
+        }
+        let place = |n: usize| {
+            let (input, scaled, len) = (acquired.shape[n], whole[n] as usize, canvas[n]);
+            let centre = (patch.centre[n] + 0.5) * scaled as f64 / input as f64;
+            let first = (centre - len as f64 / 2.0).round() as i64;
+            let (start, end) = (first.clamp(0, scaled as i64 - 1), (first + len as i64).clamp(1, scaled as i64));
+            let shown = AxisSampling { input, scaled, start: start as usize, len: (end - start).max(1) as usize };
+            (shown, usize::try_from(start - first).unwrap_or(0))
+        };
+        let ((rows, top), (columns, left)) = (place(0), place(1));
         Ok(Self { canvas, offset: [top, left], rows, columns })
     }
 
@@ -128,8 +162,13 @@ impl Frame {
         self.rows.input == self.rows.scaled && self.columns.input == self.columns.scaled
     }
 
-    /// Whether the slice fills the canvas.
+    /// Whether the whole slice fills the canvas.
     pub(super) fn is_full(&self) -> bool {
+        self.canvas == [self.rows.scaled, self.columns.scaled] && self.is_filled()
+    }
+
+    /// Whether some part of the slice fills the canvas.
+    pub(super) fn is_filled(&self) -> bool {
         self.canvas == [self.rows.len, self.columns.len]
     }
 }
@@ -146,6 +185,7 @@ fn canvas(acquired: Acquired, size: Size) -> [u64; 2] {
         Size::Height(height) => [height.into(), pixels(f64::from(height) * width_mm / height_mm)],
         Size::Width(width) => [pixels(f64::from(width) * height_mm / width_mm), width.into()],
         Size::Spacing(mm) => [pixels(height_mm / mm), pixels(width_mm / mm)],
+        Size::Patch(Patch { side_mm, spacing, .. }) => side_mm.map(|mm| pixels(mm / spacing)),
     }
 }
 

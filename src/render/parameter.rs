@@ -144,6 +144,44 @@ const OUTLINE: Parameter = Parameter {
     example: "2",
 };
 
+const OF: Parameter = Parameter {
+    name: "of",
+    allowed: "image, mask",
+    form: Form::Choice(&["image", "mask"]),
+    description: "What is cut out.",
+    example: "mask",
+};
+const MM: Parameter = Parameter {
+    name: "mm",
+    allowed: "40, millimetres",
+    form: Form::Number { min: 0.1, max: 1000.0 },
+    description: "Height and width of the patch, around the disc's centre: every patch has the same shape.",
+    example: "50",
+};
+const MARGIN: Parameter = Parameter {
+    name: "margin",
+    allowed: "millimetres; instead of mm",
+    form: Form::Number { min: 0.0, max: 1000.0 },
+    description: "The patch is the disc's box and so much around it.",
+    example: "5",
+};
+const PATCH_SPACING: Parameter =
+    Parameter { allowed: "0.5, millimetres", description: "Millimetres per pixel, both ways.", ..SPACING };
+const DIMS: Parameter = Parameter {
+    name: "dims",
+    allowed: "2, 3",
+    form: Form::Choice(&["2", "3"]),
+    description: "2 is the slice with the most of the disc; 3 is (slices, rows, columns), slices as acquired.",
+    example: "3",
+};
+
+/// What every patch takes.
+pub(super) const PATCH_PARAMETERS: [Parameter; 4] = [OF, MM, MARGIN, PATCH_SPACING];
+/// What `patch.png` takes besides.
+pub(super) const PNG_PARAMETERS: [Parameter; 6] = [FILTER, WINDOW, BITS, LABELS, MAP, PALETTE];
+/// What `patch.npy` takes besides.
+pub(super) const NPY_PARAMETERS: [Parameter; 6] = [DIMS, FILTER, NPY_WINDOW, DTYPE, LABELS, MAP];
+
 impl PictureKind {
     /// The parameters of this kind of picture.
     #[must_use]

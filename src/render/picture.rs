@@ -122,6 +122,18 @@ impl Picture {
         self.kind
     }
 
+    /// Rows and columns of the picture.
+    #[must_use]
+    pub fn canvas(&self) -> [usize; 2] {
+        self.frame.canvas
+    }
+
+    /// Type of the elements of an array of pixels.
+    #[must_use]
+    pub fn element(&self) -> ElementType {
+        self.tone.map_or(self.mask_dtype, |tone| tone.output)
+    }
+
     /// The view of the scan that the picture is taken from.
     #[must_use]
     pub fn view(&self, facts: &ScanFacts) -> SliceView {

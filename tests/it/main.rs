@@ -12,3 +12,4 @@ mod pictures;
 mod program;
 mod resampling;
 mod support;
+mod tables;

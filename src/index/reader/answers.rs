@@ -13,8 +13,8 @@ use crate::index::sql::{self, Sql};
 use crate::index::{IndexError, convert::Columns};
 use crate::query::{Cell, Column, ColumnKind, Cursor, Filter, Listing, Row};
 
-/// Instructions of SQLite's machine between two looks at the clock: some tens of microseconds.
-const STEPS_PER_LOOK: i32 = 10_000;
+/// Instructions of SQLite's machine between two looks at the clock: less than a tenth of a millisecond.
+const STEPS_PER_LOOK: i32 = 1_000;
 
 /// A part of a listing.
 #[derive(Debug, Clone)]

@@ -76,7 +76,7 @@ fn slices(filter: &Filter) -> &'static str {
 fn merged(filter: &Filter) -> Option<Sql> {
     let holding = filter.holding.filter(|_| filter.about(Subject::Slice).next().is_none())?;
     let labels: Vec<_> = holding.labels.iter().collect();
-    if labels.len() > MERGED_LABELS || holding.min_pixels == 1 {
+    if !(2..=MERGED_LABELS).contains(&labels.len()) || holding.min_pixels == 1 {
         return None;
     }
     let walk = |label: &Label| {
