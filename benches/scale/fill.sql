@@ -1,5 +1,5 @@
 -- Fills an empty index with made-up facts of as many patients as the one row of `wanted` says. Deterministic: everything
--- is a function of the patient's number. About 2.05 scans a patient, 20 slices a scan, 10 labels a slice.
+-- is a function of the patient's number. About 2.1 scans a patient, 20 slices a scan, 10 labels a slice.
 INSERT INTO patients (patient_id, split, sex, age)
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n, wanted WHERE i < wanted.patients)
 SELECT i, CASE WHEN i * 7919 % 100 < 68 THEN 'train' WHEN i * 7919 % 100 < 85 THEN 'validation' ELSE 'test' END,

@@ -1,0 +1,27 @@
+"""docs/api.md: every example runs against the demo as it stands there, and shows what it says."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```\n(?:```output\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
+EXAMPLES = [(f"{n}-{kind}", kind, code, shown) for n, (kind, code, shown) in enumerate(BLOCK.findall(PAGE.read_text()))]
+
+
+def test_the_page_has_examples_of_both_kinds():
+    kinds = [kind for _, kind, _, _ in EXAMPLES]
+    assert kinds.count("sh") >= 5 and kinds.count("python") >= 5
+
+
+@pytest.mark.parametrize(("kind", "code", "shown"), [e[1:] for e in EXAMPLES], ids=[e[0] for e in EXAMPLES])
+def test_an_example_works(demo, tmp_path, kind, code, shown):
+    code = code.replace("http://127.0.0.1:8080", demo.address)
+    program = ["bash", "-euo", "pipefail", "-c"] if kind == "sh" else [sys.executable, "-c"]
+    done = subprocess.run([*program, code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    if shown:
+        assert done.stdout.strip() == shown.strip()
