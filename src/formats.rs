@@ -2,7 +2,10 @@
 //! a slice, checks what the input claims before it allocates, and returns an error rather than a guess.
 
 pub mod metaimage;
+pub mod nifti;
 pub mod npy;
 pub mod png;
 pub mod rows;
 pub mod tables;
+pub mod tar;
+pub mod zip;

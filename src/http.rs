@@ -25,6 +25,9 @@ mod slices;
 mod splits;
 mod stats;
 mod tables;
+mod training;
+mod volumes;
+mod zarr;
 
 use std::sync::Arc;
 
@@ -36,7 +39,7 @@ use tower_http::catch_panic::CatchPanicLayer;
 use tower_http::cors::{Any, CorsLayer};
 
 use crate::query::Table;
-use crate::render::PictureKind;
+use crate::render::{PairQuery, PictureKind};
 
 pub use app::App;
 pub use server::serve;
@@ -53,6 +56,7 @@ use route::Route;
 use slices::SliceBody;
 use splits::SplitsBody;
 use stats::StatsBody;
+use training::Batch;
 
 /// Every route of the service, in the order of the documentation.
 fn routes() -> Vec<Route> {
@@ -124,6 +128,36 @@ fn routes() -> Vec<Route> {
         Route::picture(PictureKind::MaskNpy, "A slice's mask as NumPy array"),
         Route::picture(PictureKind::OverlayPng, "A slice with its labels in colour"),
         Route::picture(PictureKind::MontagePng, "Three depths of a scan, plain and with labels"),
+    ]);
+    routes.extend(
+        [Route::volumes(PictureKind::ImageNpy, "A whole scan"), Route::volumes(PictureKind::MaskNpy, "A whole mask")]
+            .into_iter()
+            .flatten(),
+    );
+    routes.extend([
+        Route::bytes(
+            "/v1/scans/{id}/slices/{k}/pair.npz",
+            training::pair(),
+            (TRAINING, "get_pair", "An image and its mask, with spacing and affine, in one file"),
+            "application/octet-stream",
+        )
+        .taking(&PairQuery::parameters()),
+        Route::bytes(
+            "/v1/batch",
+            training::batch(),
+            (TRAINING, "post_batch", "Many slices, in the asked order, in one file"),
+            "application/octet-stream",
+        )
+        .taking(&training::batch_parameters())
+        .posting::<Batch>(),
+        Route::bytes(
+            "/v1/stream.tar",
+            training::stream(),
+            (TRAINING, "get_stream", "Samples for WebDataset: a shuffled, shared, resumable stream"),
+            "application/x-tar",
+        )
+        .taking(&training::stream_parameters())
+        .with_ranges(),
         Route::patch(false, "A disc cut out of its slice, as PNG"),
         Route::patch(true, "A disc cut out of its slice, or of all its slices, as NumPy array"),
         Route::json::<AliveBody, _>("/healthz", health::alive, (SERVICE, "get_health", "Whether the process answers")),
@@ -151,6 +185,7 @@ fn routes() -> Vec<Route> {
 
 const DATA: &str = "data set";
 const SERVICE: &str = "service";
+const TRAINING: &str = "training";
 
 /// The service.
 pub fn router(app: App) -> Router {
@@ -158,12 +193,13 @@ pub fn router(app: App) -> Router {
     let document: Arc<str> = openapi::document(&routes).to_string().into();
     let routed = routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, route.handler));
     routed
+        .route("/v1/scans/{id}/{*file}", get(zarr::file))
         .route("/openapi.json", get(async move |headers| openapi::answer(&document, &headers)))
         .route("/docs/start.js", get(pages::docs_start))
         .route("/docs/swagger-ui.css", get(pages::docs_style))
         .route("/docs/swagger-ui-bundle.js", get(pages::docs_script))
         .fallback(nothing_here)
-        .method_not_allowed_fallback(only_get)
+        .method_not_allowed_fallback(other_method)
         .layer(cors())
         .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| broken(&*panic)))
         .with_state(app)
@@ -173,10 +209,10 @@ async fn nothing_here(uri: Uri) -> Problem {
     Problem::new(Code::UnknownPath, format!("there is nothing at {}; /v1/dataset links to what there is", uri.path()))
 }
 
-async fn only_get() -> Response {
-    let detail = "this address answers GET and HEAD only";
-    let problem = Problem::new(Code::MethodNotAllowed, detail);
-    ([(header::ALLOW, "GET, HEAD")], problem).into_response()
+async fn other_method(uri: Uri) -> Response {
+    let methods = if uri.path() == "/v1/batch" { "POST" } else { "GET, HEAD" };
+    let problem = Problem::new(Code::MethodNotAllowed, format!("this address answers {methods} only"));
+    ([(header::ALLOW, methods)], problem).into_response()
 }
 
 /// A defect, answered as one, so that the connection and everybody else's go on.
@@ -187,7 +223,8 @@ fn broken(panic: &(dyn std::any::Any + Send)) -> Response {
     Problem::new(Code::InternalError, detail).into_response()
 }
 
-/// Browsers may read everything from anywhere: the data are public, and nothing changes by asking.
+/// Browsers may read everything from anywhere: the data are public, and nothing changes by asking. A batch is asked for by
+/// POST, because its list is too long for an address.
 fn cors() -> CorsLayer {
     let exposed = [
         header::ACCEPT_RANGES,
@@ -202,5 +239,9 @@ fn cors() -> CorsLayer {
         HeaderName::from_static("x-sagittal-intercept"),
         HeaderName::from_static("x-sagittal-spacing-mm"),
     ];
-    CorsLayer::new().allow_origin(Any).allow_methods([Method::GET, Method::HEAD]).expose_headers(exposed)
+    CorsLayer::new()
+        .allow_origin(Any)
+        .allow_methods([Method::GET, Method::HEAD, Method::POST])
+        .allow_headers([header::CONTENT_TYPE])
+        .expose_headers(exposed)
 }

@@ -111,6 +111,12 @@ fn scan_key(scan: ScanId) -> i64 {
     4 * i64::from(scan.patient.0) + scan.scan_type as i64
 }
 
+/// The reverse of [`scan_key`].
+fn scan_of(key: i64) -> Option<ScanId> {
+    let scan_type = *ScanType::ALL.get(usize::try_from(key & 3).ok()?)?;
+    Some(ScanId { patient: crate::spider::PatientId(u32::try_from(key >> 2).ok()?), scan_type })
+}
+
 /// The smallest and the largest key of a patient's scans.
 fn patient_keys(patient: crate::spider::PatientId) -> (i64, i64) {
     let key = |scan_type| scan_key(ScanId { patient, scan_type });

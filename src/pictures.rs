@@ -1,6 +1,7 @@
 //! "Get me this picture": the catalogue says what a scan is, the cache whether the picture was drawn already, and if it
 //! was not, the store is asked for the slice and a thread of the pool draws. A cached picture costs no SQL.
 
+mod assembly;
 mod cache;
 mod catalogue;
 mod draw;
@@ -9,13 +10,17 @@ mod order;
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
+use bytes::Bytes;
+
 use crate::index::{IndexError, Reader};
 use crate::parameters::ParameterError;
 use crate::pool::{Broken, Full, Pool};
 use crate::render::{Limits, RenderError};
 use crate::spider::ScanId;
 use crate::store::{Store, StoreError};
+use crate::volume::{ElementType, Geometry};
 
+pub use assembly::{Keep, Part, assembled, assembled_range};
 pub use cache::CacheStatus;
 pub use catalogue::Catalogue;
 pub use draw::{Drawn, Timing};
@@ -132,6 +137,32 @@ impl Pictures {
     pub fn slices(&self, scan: ScanId) -> Result<usize, PictureError> {
         let catalogue = self.catalogue();
         catalogue.scan(scan).map(|found| found.facts.shape[0]).ok_or(PictureError::UnknownScan(scan))
+    }
+
+    /// Shape and place of an imported scan in canonical layout, and the element type of its image.
+    ///
+    /// # Errors
+    /// [`PictureError::UnknownScan`].
+    pub fn volume(&self, scan: ScanId) -> Result<(Geometry, ElementType), PictureError> {
+        let catalogue = self.catalogue();
+        let found = catalogue.scan(scan).ok_or(PictureError::UnknownScan(scan))?;
+        Ok((found.geometry, found.facts.element))
+    }
+
+    /// A file of an imported scan's Zarr group; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// [`PictureError`].
+    pub async fn group_file(&self, scan: ScanId, path: &str) -> Result<Option<Bytes>, PictureError> {
+        let catalogue = self.catalogue();
+        let Some(found) = catalogue.scan(scan) else { return Ok(None) };
+        self.store.read_file(&found.group, path).await.map_err(|error| PictureError::Store(Arc::new(error)))
+    }
+
+    /// What changes when the contents of a scan do.
+    #[must_use]
+    pub fn revision_of(&self, scan: ScanId) -> Option<Arc<str>> {
+        self.catalogue().scan(scan).map(|found| Arc::clone(&found.group.revision))
     }
 
     /// Most pixels of one answer.

@@ -17,8 +17,8 @@ SELECT 4 * patient_id + t.type, patient_id || '_' || t.name, patient_id, t.name,
        'PIR', 'int16', 0, 500 + patient_id * 13 % 3000, 100 + patient_id % 200, t.slices / 2, t.slices * 448 * 320 * 3,
        7, 7, sex, age, iif(split = 'test', 'validation', 'training'), 8 + patient_id * 17 % 1000 / 10.0,
        500 + patient_id * 29 % 4000, 90, iif(patient_id % 4 = 0, 3.0, 1.5),
-       iif(patient_id % 3 = 0, 'SIEMENS', 'Philips Medical Systems'), 'Model ' || patient_id % 12, '2D', 'LSPINE',
-       '[0.5, 0.5]', '["SE"]', 'series ' || patient_id % 90, 4, '["5.3.0", "5.3.0.3"]', 500 + patient_id % 700, 900
+       iif(patient_id % 3 = 0, 'SIEMENS', 'Philips Medical Systems'), 'Model ' || (patient_id % 12), '2D', 'LSPINE',
+       '[0.5, 0.5]', '["SE"]', 'series ' || (patient_id % 90), 4, '["5.3.0", "5.3.0.3"]', 500 + patient_id % 700, 900
 FROM patients, (SELECT 0 AS type, 't1' AS name, 17 AS slices UNION ALL SELECT 1, 't2', 17 UNION ALL SELECT 2, 't2_SPACE', 50) t
 WHERE t.type < 2 OR patient_id % 10 = 0;
 

@@ -21,7 +21,7 @@ mod write;
 
 pub use error::MetaImageError;
 pub use header::{Encoding, HEADER_LIMIT, Header, read_header};
-pub use write::write;
+pub use write::{raw_header, write};
 
 use crate::volume::Volume;
 

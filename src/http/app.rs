@@ -2,21 +2,28 @@ use std::sync::Arc;
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Uri};
+use axum::http::{HeaderMap, HeaderValue, Uri};
 use axum::response::Response;
+use moka::sync::Cache;
 use serde::Serialize;
 
 use super::documents::{Answer, Documents};
 use super::extract::RawPairs;
+use super::freshness::EntityTag;
 use super::problem::{Code, Problem};
+use super::ranges::digest_of;
 use super::tables::Files;
+use super::training::Samples;
 use crate::index::{Reader, ScanRow, VolumeFacts};
 use crate::parameters::{Pairs, Parameter};
-use crate::pictures::Pictures;
+use crate::pictures::{Part, Pictures};
 use crate::spider::ScanId;
 
 /// Memory for recent JSON answers, in bytes.
 const DOCUMENT_BYTES: u64 = 32 << 20;
+
+/// Digests that are remembered.
+const DIGESTS: u64 = 10_000;
 
 /// What handlers share. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -30,6 +37,8 @@ struct Shared {
     reader: Reader,
     documents: Documents,
     files: Files,
+    digests: Cache<String, HeaderValue>,
+    samples: Samples,
 }
 
 impl App {
@@ -42,6 +51,8 @@ impl App {
                 reader,
                 documents: Documents::new(DOCUMENT_BYTES),
                 files: Files::new(),
+                digests: Cache::new(DIGESTS),
+                samples: Samples::new(),
             }),
         }
     }
@@ -52,6 +63,26 @@ impl App {
 
     pub(super) fn index(&self) -> &Reader {
         &self.shared.reader
+    }
+
+    /// What samples of streams say of their scans.
+    pub(super) fn samples(&self) -> &Samples {
+        &self.shared.samples
+    }
+
+    /// The digest of the file with this tag, which these parts make; made once.
+    pub(super) async fn digest(
+        &self,
+        tag: &EntityTag,
+        parts: impl Iterator<Item = Part> + Send + 'static,
+    ) -> Result<HeaderValue, Problem> {
+        let key = tag.header().to_str().unwrap_or_default().to_owned();
+        if let Some(digest) = self.shared.digests.get(&key) {
+            return Ok(digest);
+        }
+        let digest = digest_of(parts).await?;
+        self.shared.digests.insert(key, digest.clone());
+        Ok(digest)
     }
 
     /// Recent tables as files.
@@ -94,6 +125,11 @@ impl Question {
     /// Holds the query against the parameters that are valid here.
     pub(super) fn parameters<'a>(&'a self, valid: &'a [Parameter]) -> Result<Pairs<'a>, Problem> {
         self.pairs.read(valid)
+    }
+
+    /// The query as sent, percent-decoded.
+    pub(super) fn raw_pairs(&self) -> &[(String, String)] {
+        &self.pairs.0
     }
 
     /// A parameter on which the valid ones depend.

@@ -19,6 +19,12 @@ pub(super) struct PatientPath(pub(super) PatientId);
 /// `{label}` of a path under `/v1/scans/{id}/discs`, as typed.
 pub(super) struct DiscPath(pub(super) String);
 
+/// `{id}.ome.zarr/{*file}` of a path under `/v1/scans`.
+pub(super) struct GroupPath {
+    pub(super) scan: ScanId,
+    pub(super) file: String,
+}
+
 /// `{code}` of a path under `/problems`.
 pub(super) struct CodePath(pub(super) Code);
 
@@ -71,6 +77,20 @@ impl<S: Send + Sync> FromRequestParts<S> for DiscPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         path_parameter(parts, state, "label").await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for GroupPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let (name, file) = (path_parameter(parts, state, "id").await?, path_parameter(parts, state, "file").await?);
+        let scan = name.strip_suffix(".ome.zarr").and_then(|id| ScanId::from_str(id).ok());
+        let nothing = || Problem::new(Code::UnknownPath, format!("there is nothing at /v1/scans/{name}/{file}"));
+        match scan {
+            Some(scan) => Ok(Self { scan, file }),
+            None => Err(nothing()),
+        }
     }
 }
 

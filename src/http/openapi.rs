@@ -28,7 +28,8 @@ pub(super) fn document(routes: &[Route]) -> Json {
     let mut paths = Map::new();
     for route in routes {
         let operation = operation(route, &problem, &mut generator, &mut shared);
-        paths.insert(route.path.clone(), json!({ "get": operation }));
+        let method = if route.operation.body.is_some() { "post" } else { "get" };
+        paths.insert(route.path.clone(), json!({ method: operation }));
     }
     json!({
         "openapi": "3.1.0",
@@ -43,6 +44,7 @@ pub(super) fn document(routes: &[Route]) -> Json {
             { "name": "tables", "description": "scans, slices, discs, gradings and patients: filtered, sorted, in pages or as whole files" },
             { "name": "data set", "description": "what the data set is, and one scan or patient at a time" },
             { "name": "pictures", "description": "slices, masks and overlays, in any size" },
+            { "name": "training", "description": "volumes, image-mask pairs, batches and streams" },
             { "name": "service", "description": "the service itself" },
         ],
         "paths": paths,
@@ -83,7 +85,7 @@ pub(super) fn answer(document: &Arc<str>, request: &HeaderMap) -> Response {
 }
 
 fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, shared: &mut Shared) -> Json {
-    let Operation { id, tag, summary, parameters, answers, has_ranges } = &route.operation;
+    let Operation { id, tag, summary, parameters, answers, has_ranges, body } = &route.operation;
     let mut content = Map::new();
     for answer in answers {
         let schema = answer.schema.as_ref().map_or(json!({}), |schema| schema(generator).to_value());
@@ -108,30 +110,39 @@ fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, sha
     }
     let mut all = path_parameters(&route.path);
     all.extend(parameters.iter().map(|parameter| shared.refer(parameter)));
-    json!({ "operationId": id, "tags": [tag], "summary": summary, "parameters": all, "responses": responses })
+    let mut told =
+        json!({ "operationId": id, "tags": [tag], "summary": summary, "parameters": all, "responses": responses });
+    if let Some(body) = body {
+        let schema = body(generator).to_value();
+        told["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+    }
+    told
 }
 
 /// Which problems an address can answer with.
 fn can_happen(code: Code, route: &Route) -> bool {
     let path = route.path.as_str();
     let (of_scan, of_patient) = (path.contains("/scans/{id}"), path.contains("/patients/{id}"));
-    let is_picture = route.operation.tag == "pictures";
+    let is_training = route.operation.tag == "training";
+    let is_picture = route.operation.tag == "pictures" || is_training;
     let is_table = route.operation.tag == "tables";
     match code {
         Code::UnknownParameter | Code::RepeatedParameter => route.operation.tag != "service",
         Code::InvalidValue | Code::ConflictingParameters => !route.operation.parameters.is_empty(),
+        Code::InvalidBody => route.operation.body.is_some(),
         Code::InvalidCursor => route.operation.parameters.iter().any(|parameter| parameter.name == "cursor"),
         Code::InvalidPath => path.contains('{'),
-        Code::UnknownScan => of_scan,
-        Code::NoVolume => of_scan && (is_picture || path.contains("/slices")),
-        Code::UnknownSlice => path.contains("/{k}"),
+        Code::UnknownScan => of_scan || route.operation.body.is_some(),
+        Code::NoVolume => route.operation.body.is_some() || of_scan && (is_picture || path.contains("/slices")),
+        Code::UnknownSlice => path.contains("/{k}") || is_training,
         Code::UnknownDisc => path.contains("/{label}"),
         Code::LayoutUnavailable => path.ends_with("/slices") || path.ends_with("/{k}"),
         Code::WindowUnavailable | Code::OutputTooLarge | Code::Overloaded | Code::ScanReplaced => is_picture,
         Code::UnknownPatient => of_patient,
         Code::UnknownProblem => path == "/problems/{code}",
-        Code::QueryTooSlow => is_table || path == "/v1/stats",
-        Code::TableTooLarge | Code::RangeNotSatisfiable => route.operation.has_ranges,
+        Code::QueryTooSlow => is_table || path == "/v1/stats" || path == "/v1/stream.tar",
+        Code::TableTooLarge => is_table && route.operation.has_ranges,
+        Code::RangeNotSatisfiable => route.operation.has_ranges,
         Code::NotReady => path == "/readyz",
         Code::InternalError => true,
         // Of addresses and methods that are not documented here.

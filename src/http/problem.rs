@@ -60,6 +60,13 @@ impl Problem {
         problem
     }
 
+    /// The same problem, of one of several things that were asked for.
+    pub(super) fn at(mut self, item: &str) -> Self {
+        self.0.detail = format!("{item}: {}", self.0.detail);
+        self.0.parameter = Some(item.to_owned());
+        self
+    }
+
     /// The data changed while the request was answered.
     pub(super) fn retry() -> Self {
         Self::new(Code::ScanReplaced, "the scan is just being imported; ask again")

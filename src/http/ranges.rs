@@ -3,12 +3,19 @@
 
 use std::ops::Range;
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use sha2::{Digest, Sha256};
 
+use super::app::App;
 use super::freshness::EntityTag;
 use super::problem::{Code, Problem};
+use crate::pictures::{Part, PictureError, assembled, assembled_range};
 
 /// What of a file is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,6 +83,99 @@ impl File {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response
     }
+}
+
+/// A file that is sent while it is made.
+#[derive(Debug, Clone)]
+pub(super) struct SentFile {
+    /// Known for every format whose members are not compressed.
+    pub(super) len: Option<u64>,
+    pub(super) tag: EntityTag,
+    pub(super) media_type: &'static str,
+}
+
+impl SentFile {
+    /// The asked part of the file that these parts make, or 304. `parts` may be called twice: a client that wants the
+    /// file's digest (`Want-Repr-Digest`, RFC 9530) has it made once for that.
+    pub(super) async fn answer<I: Iterator<Item = Part> + Send + 'static>(
+        self,
+        app: &App,
+        request: &HeaderMap,
+        parts: impl Fn() -> I,
+    ) -> Result<Response, Problem> {
+        let Some(len) = self.len else {
+            let body = Body::from_stream(assembled(parts()).inspect_err(broken_off));
+            return Ok(self.unsized_answer(request, body));
+        };
+        if self.tag.is_known_to(request) {
+            return Ok(self.headed(StatusCode::NOT_MODIFIED.into_response()));
+        }
+        let range = match asked(request, &self.tag, len) {
+            Asked::Whole => 0..len,
+            Asked::Part(part) => part,
+            Asked::Nothing => return Ok(beyond(len)),
+        };
+        let digest = if wants_digest(request) { Some(app.digest(&self.tag, parts()).await?) } else { None };
+        let body = Body::from_stream(assembled_range(parts(), range.clone()).inspect_err(broken_off));
+        let mut response = Response::new(body);
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
+        if range != (0..len) {
+            let told = format!("bytes {}-{}/{len}", range.start, range.end - 1);
+            headers.extend(HeaderValue::try_from(told).map(|told| (header::CONTENT_RANGE, told)));
+        }
+        headers.extend(digest.map(|digest| (HeaderName::from_static("repr-digest"), digest)));
+        if range != (0..len) {
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+        }
+        Ok(self.headed(response))
+    }
+
+    /// The whole of a file whose length is not known, or 304.
+    pub(super) fn unsized_answer(&self, request: &HeaderMap, body: Body) -> Response {
+        if self.tag.is_known_to(request) {
+            return self.headed(StatusCode::NOT_MODIFIED.into_response());
+        }
+        self.headed(Response::new(body))
+    }
+
+    fn headed(&self, mut response: Response) -> Response {
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        headers.insert(header::ETAG, self.tag.header());
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+        let ranges = if self.len.is_some() { "bytes" } else { "none" };
+        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
+        response
+    }
+}
+
+/// The client sees a connection that ends early; the log says why.
+pub(super) fn broken_off(error: &PictureError) {
+    tracing::error!(error = error as &dyn std::error::Error, "a file broke off");
+}
+
+fn wants_digest(request: &HeaderMap) -> bool {
+    let wanted = request.get("want-repr-digest").and_then(|value| value.to_str().ok());
+    // Zero means "not this one".
+    wanted.is_some_and(|wanted| {
+        wanted.split(',').any(|item| {
+            item.trim().strip_prefix("sha-256").is_some_and(|weight| weight.trim_start_matches('=').trim() != "0")
+        })
+    })
+}
+
+/// The digest of the file that these parts make, as `Repr-Digest` tells it.
+pub(super) async fn digest_of(parts: impl Iterator<Item = Part> + Send + 'static) -> Result<HeaderValue, PictureError> {
+    let mut hash = Sha256::new();
+    let mut chunks = Box::pin(assembled(parts));
+    while let Some(chunk) = chunks.next().await {
+        let chunk = chunk?;
+        // Milliseconds for each slice: other tasks of this thread go to others meanwhile.
+        tokio::task::block_in_place(|| hash.update(&chunk));
+    }
+    let told = format!("sha-256=:{}:", BASE64_STANDARD.encode(hash.finalize()));
+    Ok(HeaderValue::try_from(told).unwrap_or(HeaderValue::from_static("")))
 }
 
 /// 416: the range lies beyond the end of the file.

@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::app::App;
 use super::tables::{Format, file, file_parameters, item_schema, list, page_parameters};
+use super::volumes::{self, VolumeFormat};
 use super::{listing, patches, pictures};
 use crate::parameters::Parameter;
 use crate::query::Table;
@@ -28,6 +29,8 @@ pub(super) struct Operation {
     pub(super) answers: Vec<Answer>,
     /// Whether parts can be asked for.
     pub(super) has_ranges: bool,
+    /// What is posted to it, if it is not asked by GET.
+    pub(super) body: Option<SchemaOf>,
 }
 
 /// One way to answer.
@@ -37,7 +40,7 @@ pub(super) struct Answer {
     pub(super) schema: Option<SchemaOf>,
 }
 
-type SchemaOf = Box<dyn Fn(&mut SchemaGenerator) -> Schema>;
+pub(super) type SchemaOf = Box<dyn Fn(&mut SchemaGenerator) -> Schema>;
 
 impl Route {
     /// An address that answers in JSON.
@@ -59,7 +62,7 @@ impl Route {
         answers: Vec<Answer>,
     ) -> Self {
         let (id, summary) = (id.to_owned(), summary.to_owned());
-        let operation = Operation { id, tag, summary, parameters, answers, has_ranges: false };
+        let operation = Operation { id, tag, summary, parameters, answers, has_ranges: false, body: None };
         Self { path: path.to_owned(), handler, operation }
     }
 
@@ -67,6 +70,34 @@ impl Route {
     pub(super) fn taking(mut self, parameters: &[Parameter]) -> Self {
         self.operation.parameters.extend_from_slice(parameters);
         self
+    }
+
+    /// Whose answers can be asked for in parts.
+    pub(super) fn with_ranges(mut self) -> Self {
+        self.operation.has_ranges = true;
+        self
+    }
+
+    /// To which this is posted.
+    pub(super) fn posting<T: JsonSchema + 'static>(mut self) -> Self {
+        self.operation.body = Some(Box::new(SchemaGenerator::subschema_for::<T>));
+        self
+    }
+
+    /// A volume in every format.
+    pub(super) fn volumes(kind: PictureKind, summary: &str) -> Vec<Self> {
+        let name = if kind.is_mask() { "mask" } else { "image" };
+        let route = |format: VolumeFormat| {
+            let suffix = format.suffix();
+            let id = format!("get_{name}_volume_{}", suffix.replace('.', "_"));
+            let told = format!("{summary}, as {suffix}");
+            let path = format!("/v1/scans/{{id}}/{name}.{suffix}");
+            let route =
+                Self::bytes(&path, volumes::volume(kind, format), ("training", &id, &told), format.media_type());
+            let route = route.taking(&format.parameters(kind));
+            if format == VolumeFormat::NiftiGz { route } else { route.with_ranges() }
+        };
+        VolumeFormat::ALL.map(route).into()
     }
 
     /// An address that answers in bytes.

@@ -39,6 +39,11 @@ impl Cache {
         Self { drawn: moka::future::Cache::builder().max_capacity(bytes).weigher(weight).build() }
     }
 
+    /// The picture with this key, if it was drawn before.
+    pub(super) async fn kept(&self, key: &Key) -> Option<Arc<Drawn>> {
+        self.drawn.get(key).await
+    }
+
     /// The picture with this key, drawn by `draw` if need be. Errors are not kept.
     pub(super) async fn get_or_draw(
         &self,

@@ -5,7 +5,7 @@ use crate::index::{CatalogueEntry, IndexError, Reader};
 use crate::render::ScanFacts;
 use crate::spider::ScanId;
 use crate::store::GroupName;
-use crate::volume::{ElementType, Orientation};
+use crate::volume::{ElementType, Geometry, Orientation};
 
 /// What the index says of every imported scan, at one revision.
 #[derive(Debug)]
@@ -21,6 +21,8 @@ pub(super) struct CataloguedScan {
     pub(super) group: GroupName,
     pub(super) facts: ScanFacts,
     pub(super) best_slice: usize,
+    /// Canonical.
+    pub(super) geometry: Geometry,
 }
 
 /// The release's LPS kind had its 5–95 % range mapped to −1000..3096 before publication, so its DICOM window, which
@@ -69,5 +71,5 @@ fn catalogued(entry: CatalogueEntry) -> CataloguedScan {
         remapped: entry.element == ElementType::Int16 && min >= MAPPED_MIN && max == MAPPED_MAX,
         orientation,
     };
-    CataloguedScan { group: entry.group, facts, best_slice: entry.best_slice }
+    CataloguedScan { group: entry.group, facts, best_slice: entry.best_slice, geometry }
 }

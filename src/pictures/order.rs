@@ -4,7 +4,7 @@ use super::catalogue::CataloguedScan;
 use super::{PictureError, Pictures};
 use crate::render::{MONTAGE_SLICES, Picture, PictureKind, PictureQuery};
 use crate::spider::ScanId;
-use crate::volume::ElementType;
+use crate::volume::{Affine, ElementType};
 
 /// A slice as a path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -83,6 +83,53 @@ impl Order {
     #[must_use]
     pub fn element(&self) -> ElementType {
         self.key.picture.element()
+    }
+
+    /// Bytes of the elements, if the picture is an array.
+    #[must_use]
+    pub fn elements_len(&self) -> u64 {
+        let [height, width] = self.canvas();
+        (height * width * self.element().size()) as u64
+    }
+
+    /// Slices of the scan, in the layout of the picture.
+    #[must_use]
+    pub fn slices_of_view(&self) -> usize {
+        let [slices, ..] = self.key.picture.view(&self.scan.facts).shape();
+        slices
+    }
+
+    /// Index of the slice, in the layout of the picture.
+    #[must_use]
+    pub fn slice(&self) -> usize {
+        self.key.slice
+    }
+
+    /// The same picture of another slice of the scan, which must be there.
+    #[must_use]
+    pub fn at(&self, slice: usize) -> Self {
+        let mut other = self.clone();
+        other.key.slice = slice;
+        other
+    }
+
+    /// The same picture of the slice that shows a canonical one.
+    ///
+    /// # Errors
+    /// [`PictureError::NoSuchSliceName`] when the layout's slices are not sagittal.
+    pub fn showing(&self, canonical: usize) -> Result<Self, PictureError> {
+        let shown = self.key.picture.view(&self.scan.facts).showing(canonical);
+        let unknown = || PictureError::NoSuchSliceName {
+            name: canonical.to_string(),
+            hint: "; this layout of this scan is not sagittal and shows no canonical slice",
+        };
+        shown.map(|slice| self.at(slice)).ok_or_else(unknown)
+    }
+
+    /// From (slice relative to this one, row, column, 1) of the picture to millimetres in the patient, LPS.
+    #[must_use]
+    pub fn affine_lps(&self) -> Affine {
+        self.key.picture.affine(&self.scan.facts, &self.scan.geometry, self.key.slice).affine_lps()
     }
 
     /// The slices that the picture shows, in its layout.

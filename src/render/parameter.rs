@@ -175,6 +175,24 @@ const DIMS: Parameter = Parameter {
     example: "3",
 };
 
+/// Of a whole volume.
+pub(super) const VOLUME_SIZE: Parameter = Parameter {
+    allowed: "native, N (N × N pixels)",
+    description: "Size of every slice; native is as acquired.",
+    ..SIZE
+};
+pub(super) const CONTEXT: Parameter = Parameter {
+    name: "context",
+    allowed: "0, slices from 1 to 16",
+    form: Form::Integer { min: 0, max: 16 },
+    description: "The image has so many slices on either side as channels: (2 × context + 1, rows, columns); the outermost slice is repeated.",
+    example: "1",
+};
+
+/// What an image with its mask takes.
+pub(super) const PAIR_PARAMETERS: [Parameter; 12] =
+    [SIZE, WIDTH, HEIGHT, SPACING, FIT, FILTER, NPY_WINDOW, DTYPE, LAYOUT, PRESET, LABELS, MAP];
+
 /// What every patch takes.
 pub(super) const PATCH_PARAMETERS: [Parameter; 4] = [OF, MM, MARGIN, PATCH_SPACING];
 /// What `patch.png` takes besides.

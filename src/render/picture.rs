@@ -10,7 +10,7 @@ use super::resample::Filter;
 use super::view::{Layout, SliceView};
 use super::window::Window;
 use crate::parameters::ParameterError;
-use crate::volume::ElementType;
+use crate::volume::{ElementType, Geometry};
 
 /// A picture of a slice (of three, for a montage) of one scan, with nothing left open but the slice.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -132,6 +132,20 @@ impl Picture {
     #[must_use]
     pub fn element(&self) -> ElementType {
         self.tone.map_or(self.mask_dtype, |tone| tone.output)
+    }
+
+    /// Where the pixels of a picture of slice `k` are: its axes are slices, rows and columns, its origin the first pixel.
+    /// `canonical` is the scan's geometry.
+    #[must_use]
+    pub fn affine(&self, facts: &ScanFacts, canonical: &Geometry, k: usize) -> Geometry {
+        let view = self.view(facts);
+        let Frame { offset: [top, left], rows, columns, .. } = self.frame;
+        // Pixel centres: half a pixel from the edge of the slice is half a pixel from the edge of the picture.
+        let voxels_per_pixel = [rows, columns].map(|axis| axis.input as f64 / axis.scaled as f64);
+        let first = [(rows, top, 0), (columns, left, 1)]
+            .map(|(axis, offset, n)| (axis.start as f64 - offset as f64 + 0.5) * voxels_per_pixel[n] - 0.5);
+        let lens = [1, self.frame.canvas[0], self.frame.canvas[1]];
+        view.geometry(canonical, [k as f64, first[0], first[1]], [1.0, voxels_per_pixel[0], voxels_per_pixel[1]], lens)
     }
 
     /// The view of the scan that the picture is taken from.

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use std::str::FromStr;
 
 use super::facts::ScanFacts;
-use crate::volume::{Orientation, Slice};
+use crate::volume::{Axis, Geometry, Orientation, Slice};
 
 /// A layout.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -110,6 +110,23 @@ impl SliceView {
             let value = canonical[axis.canonical.saturating_sub(1)];
             if axis.flipped { (axis.len - 1) as f64 - value } else { value }
         })
+    }
+
+    /// The geometry of a grid laid over this view: its first point at `first` (slice, row, column of the view, which may be
+    /// fractional), its steps `step` voxels, its axes those of the view. `canonical` is the scan's geometry.
+    #[must_use]
+    pub fn geometry(&self, canonical: &Geometry, first: [f64; 3], step: [f64; 3], len: [usize; 3]) -> Geometry {
+        let mut index = [0.0; 3];
+        let axes = [0, 1, 2].map(|n: usize| {
+            let axis = self.axes[n];
+            let of = canonical.axes[axis.canonical];
+            index[axis.canonical] = if axis.flipped { (axis.len - 1) as f64 - first[n] } else { first[n] };
+            let sign = if axis.flipped { -1.0 } else { 1.0 };
+            // `+ 0.0` keeps an exact zero from becoming −0.
+            let direction = of.direction.map(|part| part * sign + 0.0);
+            Axis { len: len[n], spacing_mm: of.spacing_mm * step[n], direction }
+        });
+        Geometry { axes, origin_mm: canonical.world(index) }
     }
 
     /// The voxels of slice `k`, rows × columns in the order of this view, from the canonical slices it is made of.

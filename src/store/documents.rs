@@ -18,6 +18,10 @@ pub struct GroupFacts {
     pub labels: Vec<Label>,
 }
 
+/// Paths of the documents inside a group.
+pub(super) const DOCUMENTS: [&str; 5] =
+    ["image/zarr.json", "labels/spider/0/zarr.json", "labels/spider/zarr.json", "labels/zarr.json", "zarr.json"];
+
 /// Every document with its path inside the group, the group's own last.
 pub(super) fn all(scan: ScanId, facts: &GroupFacts) -> [(String, Value); 5] {
     let array_path = |array: Array| format!("{}/zarr.json", array.path());

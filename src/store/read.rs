@@ -3,6 +3,7 @@ use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
 use super::chunk::{self, CHECKSUM_BYTES};
+use super::documents::DOCUMENTS;
 use super::{Array, GroupName, Store, StoreError};
 use crate::volume::ElementType;
 
@@ -47,7 +48,37 @@ impl StoredSlice {
     }
 }
 
+/// Whether a group has files of this name: its documents, and chunks.
+fn is_file(path: &str) -> bool {
+    let chunk = |array: Array| {
+        let slice = path.strip_prefix(array.path())?.strip_prefix("/c/")?.strip_suffix("/0/0")?;
+        // One spelling for each: no sign, no leading zero.
+        Some(slice == "0" || (!slice.starts_with('0') && slice.len() < 10 && slice.bytes().all(|b| b.is_ascii_digit())))
+    };
+    DOCUMENTS.contains(&path) || [Array::Image, Array::Mask].into_iter().any(|array| chunk(array) == Some(true))
+}
+
 impl Store {
+    /// A document or chunk of a group, as it lies there; `None` when there is no such file.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`] when it cannot be read.
+    pub async fn read_file(&self, group: &GroupName, path: &str) -> Result<Option<Bytes>, StoreError> {
+        if !is_file(path) {
+            return Ok(None);
+        }
+        let path = Path::from(format!("{}/{path}", group.path()));
+        let read = match self.objects.get(&path).await {
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
+        };
+        match read {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(StoreError::Read { path: path.to_string(), source }),
+        }
+    }
+
     /// Reads one slice.
     ///
     /// # Errors

@@ -3,7 +3,7 @@ use std::io::{self, Write};
 use flate2::Compression;
 use flate2::write::ZlibEncoder;
 
-use crate::volume::{ElementType, Volume};
+use crate::volume::{ElementType, Geometry, Volume};
 
 /// Writes a volume as a MetaImage that ITK reads back identically: the array's slowest axis becomes the file's k, the
 /// fastest its i. `compression` `None` writes raw voxels; otherwise one zlib stream of that level, which is held in
@@ -23,21 +23,36 @@ pub fn write(volume: &Volume, compression: Option<Compression>, out: &mut impl W
     }
     match compression {
         None => {
-            write_header(volume, None, out)?;
+            write_header(volume.element, &volume.geometry, None, out)?;
             out.write_all(&volume.bytes)
         }
         Some(level) => {
             let mut encoder = ZlibEncoder::new(Vec::new(), level);
             encoder.write_all(&volume.bytes)?;
             let stream = encoder.finish()?;
-            write_header(volume, Some(stream.len()), out)?;
+            write_header(volume.element, &volume.geometry, Some(stream.len()), out)?;
             out.write_all(&stream)
         }
     }
 }
 
-fn write_header(volume: &Volume, compressed_bytes: Option<usize>, out: &mut impl Write) -> io::Result<()> {
-    let [k, j, i] = volume.geometry.axes;
+/// The header of a file whose voxels follow it raw, in C order of `geometry.axes`.
+#[must_use]
+pub fn raw_header(element: ElementType, geometry: &Geometry) -> Vec<u8> {
+    let mut header = Vec::new();
+    // Writing to memory does not fail.
+    let written = write_header(element, geometry, None, &mut header);
+    debug_assert!(written.is_ok());
+    header
+}
+
+fn write_header(
+    element: ElementType,
+    geometry: &Geometry,
+    compressed_bytes: Option<usize>,
+    out: &mut impl Write,
+) -> io::Result<()> {
+    let [k, j, i] = geometry.axes;
     let direction = [i, j, k].map(|axis| spaced(axis.direction)).join(" ");
     writeln!(out, "ObjectType = Image\nNDims = 3\nBinaryData = True\nBinaryDataByteOrderMSB = False")?;
     match compressed_bytes {
@@ -45,11 +60,11 @@ fn write_header(volume: &Volume, compressed_bytes: Option<usize>, out: &mut impl
         Some(bytes) => writeln!(out, "CompressedData = True\nCompressedDataSize = {bytes}")?,
     }
     writeln!(out, "TransformMatrix = {direction}")?;
-    writeln!(out, "Offset = {}", spaced(volume.geometry.origin_mm))?;
+    writeln!(out, "Offset = {}", spaced(geometry.origin_mm))?;
     writeln!(out, "CenterOfRotation = 0 0 0")?;
     writeln!(out, "ElementSpacing = {}", spaced([i.spacing_mm, j.spacing_mm, k.spacing_mm]))?;
     writeln!(out, "DimSize = {} {} {}", i.len, j.len, k.len)?;
-    writeln!(out, "ElementType = {}\nElementDataFile = LOCAL", element_name(volume.element))
+    writeln!(out, "ElementType = {}\nElementDataFile = LOCAL", element_name(element))
 }
 
 /// `{:?}` is the shortest text that reads back as the same number, with an exponent where that is shorter.

@@ -10,6 +10,7 @@ use serde::Serialize;
 pub(in crate::http) enum Code {
     ConflictingParameters,
     InternalError,
+    InvalidBody,
     InvalidCursor,
     InvalidPath,
     InvalidValue,
@@ -35,9 +36,10 @@ pub(in crate::http) enum Code {
 }
 
 impl Code {
-    pub(in crate::http) const ALL: [Self; 24] = [
+    pub(in crate::http) const ALL: [Self; 25] = [
         Self::ConflictingParameters,
         Self::InternalError,
+        Self::InvalidBody,
         Self::InvalidCursor,
         Self::InvalidPath,
         Self::InvalidValue,
@@ -80,6 +82,7 @@ impl Code {
     pub(in crate::http) fn status(self) -> StatusCode {
         match self {
             Self::ConflictingParameters
+            | Self::InvalidBody
             | Self::InvalidCursor
             | Self::InvalidPath
             | Self::InvalidValue
@@ -114,6 +117,7 @@ impl Code {
         match self {
             Self::ConflictingParameters => ("conflicting_parameters", "Parameters contradict each other", "Two parameters cannot both be meant, or one needs another. `detail` says which; leave one out or add the other."),
             Self::InternalError => ("internal_error", "The server failed", "A defect, or files that are damaged or gone. The server's log says why; `sagittal check` reads every file once and names the bad ones."),
+            Self::InvalidBody => ("invalid_body", "The body cannot be read", "`detail` says what is wrong with it, and what to send."),
             Self::InvalidCursor => ("invalid_cursor", "The cursor is not one of this listing", "Cursors belong to a table and an order. Follow `next` as it is, or begin again without `cursor`."),
             Self::InvalidPath => ("invalid_path", "The path cannot be read", "The path holds percent-encoded bytes that are not UTF-8."),
             Self::InvalidValue => ("invalid_value", "A parameter's value cannot be read", "`parameter` names it, `allowed` says what it may be."),

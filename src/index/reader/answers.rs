@@ -10,11 +10,15 @@ use sqlx::{Sqlite, ValueRef};
 
 use super::Reader;
 use crate::index::sql::{self, Sql};
-use crate::index::{IndexError, convert::Columns};
+use crate::index::{IndexError, convert::Columns, scan_of};
 use crate::query::{Cell, Column, ColumnKind, Cursor, Filter, Listing, Row};
+use crate::spider::ScanId;
 
 /// Instructions of SQLite's machine between two looks at the clock: less than a tenth of a millisecond.
 const STEPS_PER_LOOK: i32 = 1_000;
+
+/// Keys that are read at once.
+const KEYS_AT_ONCE: u32 = 50_000;
 
 /// A part of a listing.
 #[derive(Debug, Clone)]
@@ -46,6 +50,32 @@ impl Reader {
     pub async fn total(&self, filter: &Filter) -> Result<u64, IndexError> {
         let rows = self.within_limit("a count", sql::total(filter)).await?;
         rows.first().map_or(Ok(0), |row| Columns(row).count("total"))
+    }
+
+    /// The slices that a filter chooses, in their natural order.
+    ///
+    /// # Errors
+    /// As of [`Reader::page`], and [`IndexError::Unusable`] for a filter of another table.
+    pub async fn slices_chosen(&self, filter: &Filter) -> Result<Vec<(ScanId, usize)>, IndexError> {
+        let filter = filter.clone();
+        let mut listing = Listing { filter, order: Vec::new(), columns: Vec::new(), after: None, limit: None };
+        let mut chosen = Vec::new();
+        loop {
+            let page = self.page(&listing, KEYS_AT_ONCE).await?;
+            for row in page.rows {
+                let slice = match row.key[..] {
+                    [key, slice] => scan_of(key).zip(usize::try_from(slice).ok()),
+                    _ => None,
+                };
+                chosen.push(
+                    slice.ok_or_else(|| IndexError::Unusable { what: "slice", value: format!("{:?}", row.key) })?,
+                );
+            }
+            listing.after = page.next;
+            if listing.after.is_none() {
+                return Ok(chosen);
+            }
+        }
     }
 
     /// How SQLite goes about a page and its total: one line for every table it reads, and with which index.

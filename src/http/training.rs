@@ -1,0 +1,11 @@
+//! What training reads: image–mask pairs, batches and streams of them.
+
+mod batch;
+mod pair;
+mod sample;
+mod stream;
+
+pub(super) use batch::{Batch, batch, batch_parameters};
+pub(super) use pair::pair;
+pub(super) use sample::Samples;
+pub(super) use stream::{stream, stream_parameters};

@@ -1,0 +1,212 @@
+//! `POST /v1/batch`: many slices, in the asked order, as one file.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, header};
+use axum::response::Response;
+use axum::routing::{MethodRouter, post};
+use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::pair::{NPZ, Pair};
+use crate::formats::{npy, zip};
+use crate::http::app::App;
+use crate::http::extract::RawPairs;
+use crate::http::problem::{Code, Problem};
+use crate::http::ranges::broken_off;
+use crate::parameters::{Form, Pairs, Parameter};
+use crate::pictures::{Keep, Order, Part, PictureError, SliceName, assembled};
+use crate::render::PairQuery;
+use crate::spider::ScanId;
+use crate::volume::ElementType;
+
+/// Slices of a batch at most.
+const MOST_ITEMS: usize = 4096;
+/// Bytes of a batch at most: below what a ZIP file without extensions can say.
+const MOST_BYTES: u64 = 3 << 30;
+
+/// What is wanted, in this order.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(in crate::http) struct Batch {
+    /// At least one, at most 4096.
+    #[schemars(length(min = 1, max = 4096))]
+    items: Vec<Item>,
+}
+
+/// One slice.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Item {
+    /// Name of the scan, such as `1_t2`.
+    scan_id: String,
+    /// Index of the slice, or `mid`, or `best`.
+    slice: SliceOf,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged)]
+enum SliceOf {
+    Number(u32),
+    Name(String),
+}
+
+/// The parameters of a batch: those of its pairs.
+pub(in crate::http) fn batch_parameters() -> Vec<Parameter> {
+    let format = Parameter {
+        name: "format",
+        allowed: "npz (image and mask), npy (images alone)",
+        form: Form::Choice(&["npz", "npy"]),
+        description: "The file: arrays stacked along a new first axis.",
+        example: "npy",
+    };
+    [vec![format], PairQuery::parameters()].concat()
+}
+
+/// `POST /v1/batch`
+pub(in crate::http) fn batch() -> MethodRouter<App> {
+    post(async move |State(app): State<App>, RawPairs(pairs): RawPairs, headers: HeaderMap, body: Bytes| {
+        let valid = batch_parameters();
+        let only_images = Pairs::new(&pairs, &valid)?.value("format", |text| match text {
+            "npz" => Some(false),
+            "npy" => Some(true),
+            _ => None,
+        })?;
+        let ordered = orders(&app, &read(&headers, &body)?, &PairQuery::parse(&pairs)?).await?;
+        send(&app, ordered, only_images.unwrap_or(false))
+    })
+}
+
+fn read(headers: &HeaderMap, body: &Bytes) -> Result<Batch, Problem> {
+    let invalid = |why: String| {
+        let shape = r#"send {"items": [{"scan_id": "1_t2", "slice": 4}, …]} as application/json"#;
+        Problem::new(Code::InvalidBody, format!("{why}; {shape}"))
+    };
+    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if !media_type.starts_with("application/json") {
+        return Err(invalid(format!("the body is {media_type:?}")));
+    }
+    let batch: Batch =
+        serde_json::from_slice(body).map_err(|error| invalid(format!("the body cannot be read: {error}")))?;
+    if (1..=MOST_ITEMS).contains(&batch.items.len()) {
+        Ok(batch)
+    } else {
+        Err(invalid(format!("a batch has 1 to {MOST_ITEMS} items, this one has {}", batch.items.len())))
+    }
+}
+
+/// Every item checked, before the first one is drawn; all of one shape and type.
+async fn orders(app: &App, batch: &Batch, query: &PairQuery) -> Result<Vec<Pair>, Problem> {
+    let mut pairs: Vec<Pair> = Vec::with_capacity(batch.items.len());
+    for (n, item) in batch.items.iter().enumerate() {
+        let pair = order(app, item, query).await.map_err(|problem| problem.at(&format!("items[{n}]")))?;
+        if let Some(first) = pairs.first() {
+            let (one, other) = (first.image(), pair.image());
+            if (one.canvas(), one.element()) != (other.canvas(), other.element()) {
+                let detail = format!(
+                    "items[{n}] is {:?} {} and items[0] is {:?} {}; a batch has one shape and one type: give size and dtype",
+                    other.canvas(),
+                    other.element(),
+                    one.canvas(),
+                    one.element()
+                );
+                return Err(Problem::parameter(Code::ConflictingParameters, &format!("items[{n}]"), detail));
+            }
+        }
+        pairs.push(pair);
+    }
+    Ok(pairs)
+}
+
+async fn order(app: &App, item: &Item, query: &PairQuery) -> Result<Pair, Problem> {
+    let scan: ScanId = item.scan_id.parse().map_err(|error| Problem::new(Code::UnknownScan, format!("{error}")))?;
+    let slice = match &item.slice {
+        SliceOf::Number(number) => SliceName::Number(*number as usize),
+        SliceOf::Name(name) => SliceName::parse(name)?,
+    };
+    match Pair::order(app, scan, &slice, query) {
+        // The catalogue has scans with a volume only; the index tells a scan without one from no scan at all.
+        Err(PictureError::UnknownScan(scan)) => Err(app.volume(scan).await.err().unwrap_or_else(Problem::retry)),
+        pair => Ok(pair?),
+    }
+}
+
+fn send(app: &App, pairs: Vec<Pair>, only_images: bool) -> Result<Response, Problem> {
+    let Some(first) = pairs.first() else { return Err(Problem::retry()) };
+    let count = pairs.len();
+    let image_header = npy::header(first.image().element(), &[&[count], &first.image_shape()[..]].concat());
+    let mask_header = npy::header(ElementType::Uint8, &[&[count], &first.mask.canvas()[..]].concat());
+    let image_len = image_header.len() as u64 + total(pairs.iter().flat_map(|pair| &pair.channels));
+    let mask_len = mask_header.len() as u64 + total(pairs.iter().map(|pair| &pair.mask));
+    let member = |name: &str, len| zip::Member { name: name.to_owned(), len };
+    let members = [member("image.npy", image_len), member("mask.npy", mask_len)];
+    let len = if only_images { image_len } else { zip::len(&members) };
+    if len > MOST_BYTES {
+        let detail =
+            format!("the batch would have {len} bytes; at most {MOST_BYTES} are sent: ask for fewer or smaller slices");
+        return Err(Problem::new(Code::OutputTooLarge, detail));
+    }
+    let pictures = Arc::clone(app.pictures());
+    let (images, masks): (Vec<_>, Vec<_>) = pairs.into_iter().map(|pair| (pair.channels, pair.mask)).unzip();
+    let elements = move |header: Vec<u8>, orders: Vec<Order>| {
+        let pictures = Arc::clone(&pictures);
+        let parts = orders.into_iter().map(move |order| Part::elements(&pictures, order, Keep::Yes));
+        assembled(std::iter::once(Part::ready(header)).chain(parts))
+    };
+    let images = elements.clone()(image_header, images.into_iter().flatten().collect());
+    let body = if only_images {
+        Body::from_stream(images.inspect_err(broken_off))
+    } else {
+        let contents = [images.boxed(), elements(mask_header, masks).boxed()];
+        Body::from_stream(archived(members.into_iter().zip(contents).collect()).inspect_err(broken_off))
+    };
+    let mut response = Response::new(body);
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(NPZ));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+fn total<'a>(orders: impl Iterator<Item = &'a Order>) -> u64 {
+    orders.map(Order::elements_len).sum()
+}
+
+type Chunks = stream::BoxStream<'static, Result<Bytes, PictureError>>;
+
+/// An archive of these members, sent while they are made.
+fn archived(members: Vec<(zip::Member, Chunks)>) -> impl stream::Stream<Item = Result<Bytes, PictureError>> {
+    let state = (zip::Archive::default(), members.into_iter(), None::<Chunks>, false);
+    stream::try_unfold(state, async |(mut archive, mut members, mut current, ended)| {
+        if ended {
+            return Ok(None);
+        }
+        if let Some(chunks) = &mut current {
+            let bytes = match chunks.next().await.transpose()? {
+                Some(chunk) => {
+                    archive.update(&chunk);
+                    chunk
+                }
+                None => {
+                    current = None;
+                    archive.finish_member().into()
+                }
+            };
+            return Ok(Some((bytes, (archive, members, current, false))));
+        }
+        match members.next() {
+            Some((member, chunks)) => {
+                let header = archive.begin(member);
+                Ok(Some((header.into(), (archive, members, Some(chunks), false))))
+            }
+            None => {
+                let end = std::mem::take(&mut archive).finish();
+                Ok(Some((end.into(), (archive, members, None, true))))
+            }
+        }
+    })
+}
