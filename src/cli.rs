@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod export;
 mod healthcheck;
 mod import;
 mod serve;
@@ -37,6 +38,8 @@ enum Command {
     Serve(serve::Serve),
     /// Read every voxel of a data folder once, hold the store against the index, and print what is odd in the data.
     Check(check::Check),
+    /// Write files for others' loaders: Hugging Face datasets, webdataset, nnU-Net.
+    Export(export::Export),
     /// Ask a running server whether it is ready; for containers without curl.
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -58,6 +61,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo, &runtime),
         Command::Import(import) => import::run(&import, &runtime),
         Command::Serve(serve) => runtime.block_on(serve::run(&serve)).map(|()| ExitCode::SUCCESS),
+        Command::Export(export) => runtime.block_on(export::run(&export)),
         Command::Check(check) => runtime.block_on(check::run(&check)),
         Command::Healthcheck(check) => runtime.block_on(healthcheck::run(&check)).map(|()| ExitCode::SUCCESS),
     };

@@ -1,6 +1,7 @@
 //! Bytes ⇄ values, nothing else: no file is opened here and nothing is fetched. Every reader takes the whole input as
 //! a slice, checks what the input claims before it allocates, and returns an error rather than a guess.
 
+pub mod hugging_face;
 pub mod metaimage;
 pub mod nifti;
 pub mod npy;

@@ -3,8 +3,10 @@
 mod app;
 mod audit;
 mod bodies;
+mod croissant;
 mod dataset;
 mod documents;
+mod exports;
 mod extract;
 mod freshness;
 mod health;
@@ -47,6 +49,7 @@ pub use server::serve;
 use audit::AuditBody;
 use bodies::{LabelBody, ScanDetail};
 use dataset::DatasetBody;
+use exports::ExportBody;
 use health::{AliveBody, ReadyBody};
 use listing::Listing;
 use openapi::AnyObject;
@@ -158,6 +161,11 @@ fn routes() -> Vec<Route> {
         )
         .taking(&training::stream_parameters())
         .with_ranges(),
+        Route::json::<Listing<ExportBody>, _>(
+            "/v1/exports",
+            exports::list,
+            (TRAINING, "list_exports", "Files that were exported for others' loaders"),
+        ),
         Route::patch(false, "A disc cut out of its slice, as PNG"),
         Route::patch(true, "A disc cut out of its slice, or of all its slices, as NumPy array"),
         Route::json::<AliveBody, _>("/healthz", health::alive, (SERVICE, "get_health", "Whether the process answers")),
@@ -193,7 +201,9 @@ pub fn router(app: App) -> Router {
     let document: Arc<str> = openapi::document(&routes).to_string().into();
     let routed = routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, route.handler));
     routed
+        .route("/v1/exports/{*path}", get(exports::show))
         .route("/v1/scans/{id}/{*file}", get(zarr::file))
+        .route("/croissant.json", get(croissant::show))
         .route("/openapi.json", get(async move |headers| openapi::answer(&document, &headers)))
         .route("/docs/start.js", get(pages::docs_start))
         .route("/docs/swagger-ui.css", get(pages::docs_style))

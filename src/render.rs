@@ -23,7 +23,7 @@ pub use draw::{Plane, RenderError, RenderInput, Rendered};
 pub use facts::{Limits, ScanFacts};
 pub use frame::Fit;
 pub use label_table::{LabelMap, LabelTable};
-pub use pair::{PairQuery, volume_parameters};
+pub use pair::{PairQuery, native_parameters, volume_parameters};
 pub use patch::PatchQuery;
 pub use picture::Picture;
 pub use query::PictureQuery;

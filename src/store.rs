@@ -20,6 +20,7 @@
 
 mod chunk;
 mod documents;
+mod exports;
 mod read;
 mod write;
 
@@ -35,6 +36,7 @@ use crate::volume::ElementType;
 
 pub use chunk::ChunkError;
 pub use documents::GroupFacts;
+pub use exports::{EXPORTS, ExportedFile};
 pub use read::{SliceAddress, StoredSlice};
 
 /// Folder of all groups.

@@ -40,7 +40,7 @@ pub(super) async fn serve_folder(
     let store = Store::local(data)?;
     let pool = Pool::new(settings.draw_threads(), settings.queue)?;
     let limits = Limits { max_pixels: settings.max_pixels };
-    let pictures = Pictures::open(reader.clone(), store, pool, limits, settings.cache_mb << 20).await?;
+    let pictures = Pictures::open(reader.clone(), store.clone(), pool, limits, settings.cache_mb << 20).await?;
     let pictures = Arc::new(pictures);
     let renewal = tokio::spawn(pictures::renew_catalogue(Arc::clone(&pictures)));
 
@@ -56,7 +56,7 @@ pub(super) async fn serve_folder(
     if let Err(error) = said {
         tracing::warn!(%error, "could not write to standard output");
     }
-    http::serve(listener, http::router(App::new(reader, pictures)), stopped()?).await;
+    http::serve(listener, http::router(App::new(reader, pictures, store)), stopped()?).await;
     renewal.abort();
     Ok(())
 }

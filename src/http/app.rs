@@ -18,6 +18,7 @@ use crate::index::{Reader, ScanRow, VolumeFacts};
 use crate::parameters::{Pairs, Parameter};
 use crate::pictures::{Part, Pictures};
 use crate::spider::ScanId;
+use crate::store::Store;
 
 /// Memory for recent JSON answers, in bytes.
 const DOCUMENT_BYTES: u64 = 32 << 20;
@@ -35,6 +36,7 @@ pub struct App {
 struct Shared {
     pictures: Arc<Pictures>,
     reader: Reader,
+    store: Store,
     documents: Documents,
     files: Files,
     digests: Cache<String, HeaderValue>,
@@ -44,11 +46,12 @@ struct Shared {
 impl App {
     /// The service over one index and its pictures.
     #[must_use]
-    pub fn new(reader: Reader, pictures: Arc<Pictures>) -> Self {
+    pub fn new(reader: Reader, pictures: Arc<Pictures>, store: Store) -> Self {
         Self {
             shared: Arc::new(Shared {
                 pictures,
                 reader,
+                store,
                 documents: Documents::new(DOCUMENT_BYTES),
                 files: Files::new(),
                 digests: Cache::new(DIGESTS),
@@ -83,6 +86,11 @@ impl App {
         let digest = digest_of(parts).await?;
         self.shared.digests.insert(key, digest.clone());
         Ok(digest)
+    }
+
+    /// Where exports lie.
+    pub(super) fn store(&self) -> &Store {
+        &self.shared.store
     }
 
     /// Recent tables as files.

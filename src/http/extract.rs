@@ -25,6 +25,9 @@ pub(super) struct GroupPath {
     pub(super) file: String,
 }
 
+/// `{*path}` of a path under `/v1/exports`.
+pub(super) struct ExportPath(pub(super) String);
+
 /// `{code}` of a path under `/problems`.
 pub(super) struct CodePath(pub(super) Code);
 
@@ -91,6 +94,14 @@ impl<S: Send + Sync> FromRequestParts<S> for GroupPath {
             Some(scan) => Ok(Self { scan, file }),
             None => Err(nothing()),
         }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ExportPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        path_parameter(parts, state, "path").await.map(Self)
     }
 }
 

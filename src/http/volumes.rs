@@ -20,9 +20,9 @@ use super::freshness::EntityTag;
 use super::problem::Problem;
 use super::ranges::{SentFile, broken_off};
 use crate::formats::{metaimage, nifti, npy};
-use crate::parameters::Parameter;
+use crate::parameters::{Pairs, Parameter};
 use crate::pictures::{Keep, Order, Part, PictureError, SliceName, assembled};
-use crate::render::{PictureKind, PictureQuery, volume_parameters};
+use crate::render::{PictureKind, PictureQuery, native_parameters, volume_parameters};
 use crate::spider::ScanId;
 
 /// How a volume is written.
@@ -47,7 +47,10 @@ impl VolumeFormat {
     }
 
     pub(super) fn parameters(self, kind: PictureKind) -> Vec<Parameter> {
-        if self == Self::Npy { volume_parameters(kind) } else { Vec::new() }
+        match self {
+            Self::Npy => volume_parameters(kind),
+            _ => native_parameters(kind),
+        }
     }
 
     pub(super) fn media_type(self) -> &'static str {
@@ -58,14 +61,8 @@ impl VolumeFormat {
 /// `GET /v1/scans/{id}/image.npy` and the like; `kind` is that of its slices as arrays.
 pub(super) fn volume(kind: PictureKind, format: VolumeFormat) -> MethodRouter<App> {
     get(async move |State(app): State<App>, ScanPath(scan): ScanPath, RawPairs(pairs): RawPairs, headers: HeaderMap| {
-        if format != VolumeFormat::Npy {
-            RawPairs(pairs.clone()).read(&[])?;
-        }
-        let query = if format == VolumeFormat::Npy {
-            PictureQuery::parse_volume(kind, &pairs)?
-        } else {
-            PictureQuery::parse_volume(kind, &[])?
-        };
+        Pairs::new(&pairs, &format.parameters(kind))?;
+        let query = PictureQuery::parse_volume(kind, &pairs)?;
         let orders = slices(&app, scan, &query).await?;
         send(&app, scan, format, orders, &headers).await
     })

@@ -75,3 +75,10 @@ impl PictureQuery {
 pub fn volume_parameters(kind: PictureKind) -> Vec<Parameter> {
     kind.parameters().iter().map(|parameter| if parameter.name == "size" { VOLUME_SIZE } else { *parameter }).collect()
 }
+
+/// The parameters of a volume as acquired: what masks are made of.
+#[must_use]
+pub fn native_parameters(kind: PictureKind) -> Vec<Parameter> {
+    let of_mask = kind.parameters().iter().filter(|parameter| kind.is_mask() && OF_MASK.contains(&parameter.name));
+    of_mask.copied().collect()
+}

@@ -23,9 +23,10 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     rooms
 }
 
-const ALL: [&str; 14] = [
+const ALL: [&str; 15] = [
     "audit",
     "cli",
+    "export",
     "formats",
     "http",
     "index",

@@ -225,8 +225,9 @@ impl Service {
             let reader = Reader::open(data).await.unwrap();
             let store = Store::local(data).unwrap();
             let limits = Limits { max_pixels: 4096 * 4096 };
-            let pictures = Arc::new(Pictures::open(reader.clone(), store, pool, limits, 64 << 20).await.unwrap());
-            (router(App::new(reader, Arc::clone(&pictures))), pictures)
+            let pictures =
+                Arc::new(Pictures::open(reader.clone(), store.clone(), pool, limits, 64 << 20).await.unwrap());
+            (router(App::new(reader, Arc::clone(&pictures), store)), pictures)
         });
         Self { router, pictures, runtime, _data: None }
     }

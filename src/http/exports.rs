@@ -1,0 +1,94 @@
+//! Files that `sagittal export` wrote: listed, and served in parts.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::TryStreamExt;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::app::App;
+use super::extract::ExportPath;
+use super::freshness::EntityTag;
+use super::listing::Listing;
+use super::problem::{Code, Problem};
+use super::ranges::{Asked, asked, beyond};
+use crate::store::{ExportedFile, StoreError};
+
+/// An exported file.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct ExportBody {
+    /// Format and name.
+    path: String,
+    bytes: u64,
+    /// Where it is.
+    url: String,
+}
+
+/// `GET /v1/exports`. Files come and go without the index knowing, so the list is made anew each time.
+pub(super) async fn list(State(app): State<App>) -> Result<Response, Problem> {
+    let body = |file: ExportedFile| ExportBody {
+        url: format!("/v1/exports/{}", file.path),
+        path: file.path,
+        bytes: file.bytes,
+    };
+    let files = app.store().exports().await.map_err(|error| Problem::internal(&error))?;
+    let listing = Listing::whole(files.into_iter().map(body).collect());
+    Ok(([(header::CACHE_CONTROL, "no-cache")], axum::Json(listing)).into_response())
+}
+
+/// `GET /v1/exports/{*path}`
+pub(super) async fn show(
+    State(app): State<App>,
+    ExportPath(path): ExportPath,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let missing = || {
+        Problem::new(Code::UnknownPath, format!("there is no export {path}; /v1/exports lists those that there are"))
+    };
+    let failed = |error: StoreError| Problem::internal(&error);
+    let file = app.store().export(&path).await.map_err(failed)?.ok_or_else(missing)?;
+    let tag = EntityTag::of(&["export", &file.path, &file.version]);
+    let mut response = if tag.is_known_to(&headers) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        let (range, status) = match asked(&headers, &tag, file.bytes) {
+            Asked::Whole => (0..file.bytes, StatusCode::OK),
+            Asked::Part(part) => (part, StatusCode::PARTIAL_CONTENT),
+            Asked::Nothing => return Ok(beyond(file.bytes)),
+        };
+        let told = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), file.bytes);
+        let len = range.end - range.start;
+        let body = if len == 0 {
+            Body::empty()
+        } else {
+            let pieces = app.store().read_export(&path, range).await.map_err(failed)?;
+            Body::from_stream(pieces.inspect_err(|error| {
+                tracing::error!(error = error as &dyn std::error::Error, "an exported file broke off");
+            }))
+        };
+        let mut response = (status, body).into_response();
+        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+        if status == StatusCode::PARTIAL_CONTENT {
+            response.headers_mut().extend(HeaderValue::try_from(told).map(|told| (header::CONTENT_RANGE, told)));
+        }
+        response
+    };
+    let headers = response.headers_mut();
+    headers.insert(header::ETAG, tag.header());
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(&path)));
+    Ok(response)
+}
+
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("parquet") => "application/vnd.apache.parquet",
+        Some("tar") => "application/x-tar",
+        Some("json") => "application/json",
+        Some("gz") => "application/gzip",
+        _ => "application/octet-stream",
+    }
+}
