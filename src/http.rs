@@ -144,7 +144,8 @@ fn routes() -> Vec<Route> {
             (TRAINING, "get_pair", "An image and its mask, with spacing and affine, in one file"),
             "application/octet-stream",
         )
-        .taking(&PairQuery::parameters()),
+        .taking(&PairQuery::parameters())
+        .with_ranges(),
         Route::bytes(
             "/v1/batch",
             training::batch(),

@@ -1,9 +1,9 @@
+use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 
 use clap::{Args, ValueEnum};
-use indicatif::ProgressBar;
 
 use super::Failure;
 use super::settings::cores;
@@ -70,9 +70,8 @@ pub(super) async fn run(export: &Export) -> Result<ExitCode, Failure> {
         url: export.url.trim_end_matches('/').to_owned(),
         shard_bytes: export.shard_mb.max(1) << 20,
     };
-    let bar = ProgressBar::new_spinner();
-    let said = |name: &str, bytes: u64| bar.println(format!("{name}  {:.1} MB", bytes as f64 / 1e6));
-    export::run(service, format, &options, &said).await?;
-    bar.finish_and_clear();
+    // Whether anybody still reads what is said is no reason to stop writing.
+    let say = |name: &str, bytes: u64| drop(writeln!(std::io::stdout(), "{name}  {:.1} MB", bytes as f64 / 1e6));
+    export::run(service, format, &options, &say).await?;
     Ok(ExitCode::SUCCESS)
 }

@@ -95,6 +95,7 @@ fn context() -> Json {
     for name in [
         "citeAs",
         "column",
+        "equivalentProperty",
         "extract",
         "field",
         "fileProperty",
@@ -113,6 +114,7 @@ fn context() -> Json {
         "regex",
         "repeated",
         "replace",
+        "samplingRate",
         "separator",
         "source",
         "subField",

@@ -93,7 +93,9 @@ fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, sha
     }
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json!({ "description": summary, "content": content }));
-    responses.insert("304".to_owned(), json!({ "description": "The client has it already." }));
+    if body.is_none() {
+        responses.insert("304".to_owned(), json!({ "description": "The client has it already." }));
+    }
     if *has_ranges {
         responses.insert("206".to_owned(), json!({ "description": "A part of it.", "content": content }));
     }

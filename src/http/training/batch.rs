@@ -49,7 +49,7 @@ struct Item {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
+#[serde(untagged, expecting = "slice is a whole number from 0, \"mid\" or \"best\"")]
 enum SliceOf {
     Number(u32),
     Name(String),

@@ -80,8 +80,8 @@ pub(in crate::http) fn pair() -> MethodRouter<App> {
 
 pub(super) const NPZ: &str = "application/octet-stream";
 
-/// `image`, `mask`, `spacing` (from slice to slice, row to row, column to column, millimetres) and `affine` (slice, row,
-/// column, 1 → millimetres, LPS).
+/// `image`, `mask`, `spacing` (from slice to slice, row to row, column to column, millimetres) and `affine`: (slices from
+/// this one, row, column, 1) → millimetres, LPS. This slice is 0, whatever its number.
 async fn archive(app: &App, pair: Pair) -> Result<Vec<u8>, PictureError> {
     let affine = pair.image().affine_lps();
     let spacing = [0, 1, 2].map(|axis: usize| affine.iter().map(|row| row[axis] * row[axis]).sum::<f64>().sqrt());
