@@ -6,7 +6,8 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use bytes::Bytes;
 use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::transform::RecursiveTransform;
+use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value as Json, json};
 
 use super::freshness::EntityTag;
@@ -21,6 +22,7 @@ pub(super) fn document(routes: &[Route]) -> Json {
     let settings = SchemaSettings::draft2020_12().with(|settings| {
         settings.definitions_path = "/components/schemas".into();
         settings.meta_schema = None;
+        settings.transforms.push(Box::new(RecursiveTransform(as_enumeration)));
     });
     let mut generator = settings.into_generator();
     let problem = generator.subschema_for::<Told>().to_value();
@@ -54,6 +56,21 @@ pub(super) fn document(routes: &[Route]) -> Json {
             "examples": Code::ALL.iter().map(|code| (code.name().to_owned(), example(*code))).collect::<Map<_, _>>(),
         },
     })
+}
+
+/// Texts to choose from as one enumeration. They come as a choice between constants, each with its description, which
+/// generators of clients do not take for what it is.
+fn as_enumeration(schema: &mut Schema) {
+    let Some(choices) = schema.get("oneOf").and_then(Json::as_array) else { return };
+    let values = |choice: &Json| match (&choice["const"], &choice["enum"]) {
+        (text @ Json::String(_), _) => Some(vec![text.clone()]),
+        (_, Json::Array(texts)) => Some(texts.clone()),
+        _ => None,
+    };
+    let Some(values) = choices.iter().map(values).collect::<Option<Vec<_>>>() else { return };
+    schema.remove("oneOf");
+    schema.insert("type".to_owned(), json!("string"));
+    schema.insert("enum".to_owned(), json!(values.concat()));
 }
 
 /// Parameters that several addresses have, each written once.

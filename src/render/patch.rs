@@ -79,6 +79,11 @@ impl PatchQuery {
         })?;
         let own = |name: &str| PATCH_PARAMETERS.iter().any(|parameter| parameter.name == name) || name == "dims";
         let rest: Vec<_> = pairs.iter().filter(|(name, _)| !own(name)).cloned().collect();
+        let other = rest.iter().find(|(name, _)| kind.parameters().iter().all(|parameter| parameter.name != name));
+        if let Some((name, _)) = other {
+            let message = format!("{name} goes with of={}", if kind.is_mask() { "image" } else { "mask" });
+            return Err(ParameterError::conflict(name, message));
+        }
         Ok(Self {
             picture: PictureQuery::parse(kind, &rest)?,
             extent,

@@ -1,4 +1,4 @@
-"""docs/api.md: every example runs against the demo as it stands there, and shows what it says."""
+"""docs/api.md and docs/training.md: every example runs against the demo as it stands there, and shows what it says."""
 
 import re
 import subprocess
@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "api.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = "".join((DOCS / name).read_text() for name in ("api.md", "training.md"))
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```\n(?:```output\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
-EXAMPLES = [(f"{n}-{kind}", kind, code, shown) for n, (kind, code, shown) in enumerate(BLOCK.findall(PAGE.read_text()))]
+EXAMPLES = [(f"{n}-{kind}", kind, code, shown) for n, (kind, code, shown) in enumerate(BLOCK.findall(PAGES))]
 
 
-def test_the_page_has_examples_of_both_kinds():
+def test_the_pages_have_examples_of_both_kinds():
     kinds = [kind for _, kind, _, _ in EXAMPLES]
     assert kinds.count("sh") >= 5 and kinds.count("python") >= 5
 

@@ -1,0 +1,128 @@
+"""openapi.json against those who read such documents, and against the server itself."""
+
+import importlib
+import re
+import subprocess
+import sys
+
+import jsonschema
+import pytest
+from openapi_spec_validator import validate
+
+CHECKS = [
+    "not_a_server_error", "status_code_conformance", "content_type_conformance", "response_schema_conformance",
+    "response_headers_conformance",
+]
+PATH_EXAMPLES = {"id": "1_t1", "k": "mid", "label": "201", "code": "unknown_scan"}
+# An example may not fit the scan of the examples, or not stand alone: these say so.
+NOT_ALONE = {"window_unavailable", "conflicting_parameters"}
+
+
+@pytest.fixture(scope="module")
+def document(demo):
+    return demo.json("/openapi.json")
+
+
+def operations(document):
+    for path, methods in document["paths"].items():
+        for method, operation in methods.items():
+            yield path, method, operation
+
+
+def resolved(document, told):
+    return document["components"]["parameters"][told["$ref"].rsplit("/", 1)[1]] if "$ref" in told else told
+
+
+def test_the_document_is_valid(document):
+    assert document["openapi"].startswith("3.1")
+    validate(document)
+
+
+def test_every_operation_has_a_name_of_its_own_and_tells_its_errors(document):
+    names = [operation["operationId"] for _, _, operation in operations(document)]
+    assert len(names) == len(set(names)) > 50
+    for path, _, operation in operations(document):
+        assert "500" in operation["responses"], path
+        if "{id}" in path:
+            assert "404" in operation["responses"], path
+
+
+def test_every_example_works(demo, document):
+    """Each parameter by itself, with the example that stands in the document."""
+    asked = 0
+    for path, method, operation in operations(document):
+        if method != "get":
+            continue
+        examples = {"id": "1"} if "/patients/" in path else PATH_EXAMPLES
+        address = re.sub(r"{(\w+)}", lambda found, examples=examples: examples[found[1]], path)
+        told = [resolved(document, parameter) for parameter in operation["parameters"]]
+        queries = [{}] + [{p["name"]: p["example"]} for p in told if p["in"] == "query" and "example" in p]
+        schema = operation["responses"]["200"]["content"].get("application/json", {}).get("schema")
+        for query in queries:
+            answer = demo.client.get(address, params=query or None)
+            asked += 1
+            if answer.status_code == 400 and answer.json()["code"] in NOT_ALONE:
+                continue
+            if path == "/v1/stats" and answer.status_code == 400:
+                # The filters of this address depend on what is counted.
+                assert answer.json()["code"] in {"unknown_parameter", "invalid_value"}, (query, answer.text)
+                continue
+            assert answer.status_code == 200, (address, query, answer.text[:300])
+            if schema is not None:
+                whole = {**schema, "components": document["components"]}
+                jsonschema.Draft202012Validator(whole).validate(answer.json())
+    assert asked > 1000
+
+
+def test_schemathesis_finds_nothing(demo, tmp_path):
+    """No failure of the server, no status and no body that the document does not tell."""
+    url = f"{demo.address}/openapi.json"
+    command = [
+        sys.executable, "-m", "schemathesis.cli", "run", url, "--url", demo.address, "--checks", ",".join(CHECKS),
+        "--max-examples", "5", "--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color",
+    ]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False)
+    assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
+    assert re.search(r"(\d{4,}) generated, \1 passed", done.stdout), done.stdout[-2000:]
+
+
+def test_a_generated_client_works(demo, document, tmp_path, monkeypatch):
+    command = [
+        sys.executable, "-m", "openapi_python_client", "generate", "--url", f"{demo.address}/openapi.json",
+        "--output-path", tmp_path / "client", "--meta", "none",
+    ]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert (tmp_path / "client" / "client.py").is_file(), done.stdout + done.stderr
+    monkeypatch.syspath_prepend(tmp_path)
+    module = importlib.import_module("client.client")
+    client = module.Client(base_url=demo.address)
+    list_scans = importlib.import_module("client.api.tables.list_scans")
+    page = list_scans.sync(client=client, scan_type="t1", sort="-scan_id")
+    expected = demo.json("/v1/scans", scan_type="t1", sort="-scan_id")
+    assert (page.total, [item.scan_id for item in page.items]) == (
+        expected["total"], [item["scan_id"] for item in expected["items"]],
+    )
+    get_scan = importlib.import_module("client.api.data_set.get_scan")
+    scan = get_scan.sync("1_t1", client=client)
+    assert scan.patient_id == 1 and scan.metadata.manufacturer == demo.json("/v1/scans/1_t1")["metadata"]["manufacturer"]
+    missing = get_scan.sync("999_t1", client=client)
+    assert missing.status == 404 and missing.code == "unknown_scan"
+
+
+def test_the_page_needs_no_other_server(demo):
+    page = demo.get("/docs")
+    assert "content-security-policy" in page.headers
+    assert not re.search(r"(src|href)=\"(https?:)?//", page.text)
+    for path in re.findall(r"(?:src|href)=\"(/[^\"]+)\"", page.text):
+        assert demo.get(path).content, path
+    assert "/openapi.json" in demo.get("/docs/start.js").text
+
+
+def test_every_problem_has_its_page(demo, document):
+    listed = demo.get("/problems").text
+    codes = set(document["components"]["examples"])
+    assert len(codes) > 20
+    for code in codes:
+        assert f"/problems/{code}" in listed
+        assert code in demo.get(f"/problems/{code}").text
+    assert demo.client.get("/problems/none").json()["code"] == "unknown_problem"
