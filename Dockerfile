@@ -4,7 +4,7 @@ WORKDIR /src
 
 # Dependencies change seldom: built on their own, they are a cached layer.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src benches && echo 'fn main() {}' | tee src/main.rs benches/pictures.rs && touch src/lib.rs \
+RUN mkdir -p src benches && echo 'fn main() {}' | tee src/main.rs benches/pictures.rs benches/scale.rs && touch src/lib.rs \
     && cargo build --release --locked --bin sagittal && rm -rf src benches target/release/deps/*sagittal*
 
 COPY src src
