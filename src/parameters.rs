@@ -39,6 +39,8 @@ pub enum Form {
     },
     /// Text that matches a regular expression (ECMA-262), which is anchored at both ends.
     Pattern(&'static str),
+    /// Texts separated by commas, each of which matches.
+    ListOf(&'static str),
     /// Any text.
     Text,
 }

@@ -213,6 +213,7 @@ fn query_parameter(parameter: &Parameter) -> Json {
         Form::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
         Form::Number { min, max } => json!({ "type": "number", "minimum": min, "maximum": max }),
         Form::Pattern(pattern) => json!({ "type": "string", "pattern": format!("^({pattern})$") }),
+        Form::ListOf(pattern) => json!({ "type": "string", "pattern": format!("^({pattern})(,({pattern}))*$") }),
         Form::Text => json!({ "type": "string" }),
     };
     let mut told = json!({

@@ -114,6 +114,14 @@ pub(super) fn all_parameters() -> Vec<Parameter> {
     all
 }
 
+/// A filter that the asked table does not have and another one has.
+fn meant_for_another(table: Table, name: &str) -> Option<ParameterError> {
+    let takes = |table: &Table| parameters(*table).iter().any(|parameter| parameter.name == name);
+    let takers: Vec<_> = Table::ALL.into_iter().filter(takes).map(Table::name).collect();
+    let is_of_others = !takers.is_empty() && !takes(&table);
+    is_of_others.then(|| ParameterError::conflict(name, format!("{name} goes with of={}", takers.join(" or of="))))
+}
+
 /// `GET /v1/stats`
 pub(super) async fn show(question: Question) -> Result<Response, Problem> {
     let body = async {
@@ -122,6 +130,9 @@ pub(super) async fn show(question: Question) -> Result<Response, Problem> {
             found.ok_or_else(|| ParameterError::invalid("of", name, OF.allowed))
         })?;
         let valid = parameters(table);
+        if let Some(error) = question.raw_pairs().iter().find_map(|(name, _)| meant_for_another(table, name)) {
+            return Err(error.into());
+        }
         let pairs = question.parameters(&valid)?;
         let filter = Filter::parse(table, &pairs)?;
         let by = by(table, &pairs)?;

@@ -123,24 +123,29 @@ impl Column {
     fn parameter(&self) -> Parameter {
         let (allowed, form, example) = match self.kind {
             _ if self.name == "slice" => {
-                ("numbers and ranges separated by commas, mid, or best", Form::Pattern(SLICES), "mid")
+                ("numbers and ranges separated by commas, mid, or best", Form::ListOf(SLICES), "mid")
             }
             ColumnKind::Flag => {
                 ("true, false, null or !null", Form::Choice(&["true", "false", "null", "!null"]), "true")
             }
-            ColumnKind::Integer | ColumnKind::Integers | ColumnKind::Real | ColumnKind::Reals => (
-                "numbers and ranges such as 40..60, 40.. or ..60, separated by commas; null or !null",
-                Form::Pattern(NUMBERS),
+            ColumnKind::Integer | ColumnKind::Integers => (
+                "whole numbers and ranges such as 40..60, 40.. or ..60, separated by commas; null or !null",
+                Form::ListOf(INTEGERS),
                 "1..4",
             ),
+            ColumnKind::Real | ColumnKind::Reals => (
+                "numbers and ranges such as 40..60.5, 40.. or ..60, separated by commas; null or !null",
+                Form::ListOf(NUMBERS),
+                "0.5..4",
+            ),
             ColumnKind::Text | ColumnKind::Texts if self.choices == SPLITS => {
-                ("train, validation, test, separated by commas; null or !null", Form::Pattern(SPLIT_LIST), "train")
+                ("train, validation, test, separated by commas; null or !null", Form::ListOf(SPLIT_LIST), "train")
             }
             ColumnKind::Text | ColumnKind::Texts if self.choices == SCAN_TYPES => {
-                ("t1, t2, t2_SPACE, separated by commas; null or !null", Form::Pattern(SCAN_TYPE_LIST), "t1,t2")
+                ("t1, t2, t2_SPACE, separated by commas; null or !null", Form::ListOf(SCAN_TYPE_LIST), "t1,t2")
             }
             _ if self.name == "scan_id" => {
-                ("scan ids such as 5_t2_SPACE, separated by commas", Form::Pattern(SCAN_IDS), "1_t1,1_t2")
+                ("scan ids such as 5_t2_SPACE, separated by commas", Form::ListOf(SCAN_IDS), "1_t1,1_t2")
             }
             ColumnKind::Text | ColumnKind::Texts => (
                 "texts separated by commas, in capitals or not; \"…\" around a text with a comma; null or !null",
@@ -152,12 +157,13 @@ impl Column {
     }
 }
 
+const INTEGERS: &str = "!?null|-?[0-9]{1,9}(\\.\\.(-?[0-9]{1,9})?)?|\\.\\.-?[0-9]{1,9}";
 const NUMBERS: &str =
-    "!?null|(null|-?[0-9]{1,9}(\\.[0-9]{1,6})?(\\.\\.)?|\\.\\.-?[0-9]{1,9})(,(null|-?[0-9]{1,9}(\\.\\.)?))*";
-const SLICES: &str = "mid|best|[0-9]{1,9}(\\.\\.)?(,[0-9]{1,9})*";
-const SPLIT_LIST: &str = "!?null|(train|validation|test)(,(train|validation|test))*";
-const SCAN_TYPE_LIST: &str = "!?null|(t1|t2|t2_SPACE)(,(t1|t2|t2_SPACE))*";
-const SCAN_IDS: &str = "[1-9][0-9]{0,8}_(t1|t2|t2_SPACE)(,[1-9][0-9]{0,8}_(t1|t2|t2_SPACE))*";
+    "!?null|-?[0-9]{1,9}(\\.[0-9]{1,6})?(\\.\\.(-?[0-9]{1,9}(\\.[0-9]{1,6})?)?)?|\\.\\.-?[0-9]{1,9}(\\.[0-9]{1,6})?";
+const SLICES: &str = "mid|best|[0-9]{1,9}(\\.\\.([0-9]{1,9})?)?|\\.\\.[0-9]{1,9}";
+const SPLIT_LIST: &str = "!?null|train|validation|test";
+const SCAN_TYPE_LIST: &str = "!?null|t1|t2|t2_SPACE";
+const SCAN_IDS: &str = "[1-9][0-9]{0,8}_(t1|t2|t2_SPACE)";
 
 use ColumnKind::{Flag, Integer, Integers, Real, Reals, Text};
 use Shown::{InItems, InTables, OnDemand};

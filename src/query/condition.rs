@@ -1,5 +1,6 @@
 use super::{Column, ColumnKind};
 use crate::parameters::plain;
+use crate::spider::ScanId;
 
 /// Values that one condition may list.
 const MOST_TESTS: usize = 500;
@@ -114,8 +115,10 @@ fn real(text: &str) -> Option<f64> {
 
 /// A text of a column that has choices is one of them.
 fn text_test(column: &Column, (text, quoted): (String, bool)) -> Option<Test> {
-    match null(&text).filter(|_| !quoted) {
+    // Every scan has its name: to ask for scans without one is a mistake.
+    match null(&text).filter(|_| !quoted && column.name != "scan_id") {
         Some(test) => Some(test),
+        None if column.name == "scan_id" => text.parse::<ScanId>().is_ok().then_some(Test::Text(text)),
         None if column.choices.is_empty() || column.choices.contains(&text.as_str()) => Some(Test::Text(text)),
         None => None,
     }

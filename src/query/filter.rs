@@ -40,9 +40,7 @@ pub struct Filter {
 const HAS: Parameter = Parameter {
     name: "has",
     allowed: "labels and ranges such as 201 or 1-25,100, vertebrae, discs, canal, partial",
-    form: Form::Pattern(
-        "([0-9]{1,2}|1[0-9]{2}|vertebrae|discs|canal|partial)(,([0-9]{1,2}|1[0-9]{2}|vertebrae|discs|canal|partial))*",
-    ),
+    form: Form::ListOf(LabelSet::NAMES),
     description: "slices that hold any of these labels",
     example: "201",
 };

@@ -2,6 +2,7 @@
 
 use super::PictureKind;
 use crate::parameters::{Form, Parameter, ParameterError};
+use crate::spider::LabelSet;
 
 const PIXELS: Form = Form::Integer { min: 1, max: 16_384 };
 const WINDOWS: Form = Form::Pattern(
@@ -109,9 +110,7 @@ const PRESET: Parameter = Parameter {
 const LABELS: Parameter = Parameter {
     name: "labels",
     allowed: "values and ranges such as 1-25,100, vertebrae, discs, canal, partial",
-    form: Form::Pattern(
-        "([0-9]+(-[0-9]+)?|vertebrae|discs|canal|partial)(,([0-9]+(-[0-9]+)?|vertebrae|discs|canal|partial))*",
-    ),
+    form: Form::ListOf(LabelSet::NAMES),
     description: "Keep only these labels; the others become background.",
     example: "vertebrae",
 };

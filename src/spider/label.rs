@@ -109,6 +109,10 @@ impl Label {
 pub struct LabelSet([u64; 4]);
 
 impl LabelSet {
+    /// What [`LabelSet::named`] reads, as a regular expression.
+    pub const NAMES: &str =
+        "(1?[0-9]{1,2}|2[0-4][0-9]|25[0-5])(-(1?[0-9]{1,2}|2[0-4][0-9]|25[0-5]))?|vertebrae|discs|canal|partial";
+
     /// Adds one label.
     pub fn insert(&mut self, label: Label) {
         self.0[usize::from(label.0 / 64)] |= 1 << (label.0 % 64);

@@ -52,16 +52,25 @@ fn links_of(listing: &Listing, row: &Row) -> Map<String, Json> {
     }
 }
 
-/// The schema of a table's items.
+/// The schema of a table's items, under a name of its own: generated clients call their types by it.
 pub(in crate::http) fn item_schema(table: Table) -> impl Fn(&mut SchemaGenerator) -> Schema {
-    move |_| {
+    move |generator| {
+        let name = match table {
+            Table::Patients => "PatientRow",
+            Table::Scans => "ScanRow",
+            Table::Slices => "SliceRow",
+            Table::Discs => "DiscRow",
+            Table::Gradings => "GradingRow",
+        };
         let mut properties: Map<String, Json> =
             table.columns().iter().map(|column| (column.name.to_owned(), column_schema(column))).collect();
         properties.insert(
             "links".to_owned(),
             json!({ "type": "object", "additionalProperties": { "type": "string" }, "description": "where to go from here; left out when `fields` is given" }),
         );
-        json_schema!({ "type": "object", "properties": properties, "additionalProperties": false })
+        let schema = json_schema!({ "type": "object", "properties": properties, "additionalProperties": false });
+        generator.definitions_mut().insert(name.to_owned(), schema.into());
+        Schema::new_ref(format!("#/components/schemas/{name}"))
     }
 }
 

@@ -32,6 +32,7 @@ const MOST_BYTES: u64 = 3 << 30;
 /// What is wanted, in this order.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
+#[schemars(example = serde_json::json!({ "items": [{ "scan_id": "1_t1", "slice": "mid" }, { "scan_id": "1_t1", "slice": 0 }] }))]
 pub(in crate::http) struct Batch {
     /// At least one, at most 4096.
     #[schemars(length(min = 1, max = 4096))]
