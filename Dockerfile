@@ -17,6 +17,8 @@ LABEL org.opencontainers.image.title="sagittal" \
       org.opencontainers.image.description="Serves the SPIDER lumbar-spine MRI release over HTTP" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
 COPY --from=build /src/target/release/sagittal /usr/local/bin/sagittal
+# Whom to trust when downloading; the base image has no certificates.
+COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 RUN install -d -o 10001 -g 10001 /data
 USER 10001:10001
 ENV SAGITTAL_DATA=/data SAGITTAL_LISTEN=0.0.0.0:8080

@@ -2,6 +2,7 @@
 
 mod check;
 mod demo;
+mod download;
 mod export;
 mod healthcheck;
 mod import;
@@ -32,6 +33,8 @@ struct Cli {
 enum Command {
     /// Make a small made-up release, import it and serve it: something to look at within seconds.
     Demo(demo::Demo),
+    /// Fetch the release from Zenodo. Run again after an interruption, it goes on where it was.
+    Download(download::Download),
     /// Convert a release into a data folder. Run again, it skips what is there.
     Import(import::Import),
     /// Serve a data folder.
@@ -59,6 +62,7 @@ pub fn main() -> ExitCode {
     };
     let done = match cli.command {
         Command::Demo(demo) => demo::run(&demo, &runtime),
+        Command::Download(download) => runtime.block_on(download::run(&download)),
         Command::Import(import) => import::run(&import, &runtime),
         Command::Serve(serve) => runtime.block_on(serve::run(&serve)).map(|()| ExitCode::SUCCESS),
         Command::Export(export) => runtime.block_on(export::run(&export)),

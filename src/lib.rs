@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod cli;
+pub mod download;
 pub mod export;
 pub mod formats;
 pub mod http;

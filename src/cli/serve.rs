@@ -61,14 +61,21 @@ pub(super) async fn serve_folder(
     Ok(())
 }
 
-/// Resolves when the process is asked to end, by Ctrl-C or by SIGTERM.
 fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+    let stop = stop_signal()?;
+    Ok(async move {
+        stop.await;
+        tracing::info!("stopping: requests in flight are finished first");
+    })
+}
+
+/// Resolves when the process is asked to end, by Ctrl-C or by SIGTERM.
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {
             _ = interrupt.recv() => {}
             _ = terminate.recv() => {}
         }
-        tracing::info!("stopping: requests in flight are finished first");
     })
 }

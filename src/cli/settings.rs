@@ -59,7 +59,7 @@ impl ImportSettings {
 }
 
 /// A time that is not zero.
-fn seconds(text: &str) -> Result<f64, String> {
+pub(super) fn seconds(text: &str) -> Result<f64, String> {
     let seconds = text.parse().ok().filter(|seconds: &f64| (0.001..=86_400.0).contains(seconds));
     seconds.ok_or_else(|| "give seconds, from 0.001 to 86400".to_owned())
 }

@@ -16,6 +16,8 @@ pub const LICENCE_URL: &str = "https://creativecommons.org/licenses/by/4.0/";
 pub const DOI: &str = "10.1038/s41597-024-03090-w";
 /// The Zenodo record that holds the release.
 pub const ZENODO_RECORD: u64 = 10_159_290;
+/// That record's description for programs, as JSON.
+pub const RECORD: &str = "https://zenodo.org/api/records/10159290";
 
 /// The article, as text.
 pub const CITATION: &str = "van der Graaf, J. W., van Hooff, M. L., Buckens, C. F. M., Rutten, M., van Susante, J. L. C., \
@@ -93,6 +95,7 @@ mod tests {
         assert!(CITATION.contains(TITLE) && BIBTEX.replace(['{', '}'], "").contains(TITLE));
         let record = format!("https://zenodo.org/records/{ZENODO_RECORD}");
         assert_eq!(LINKS[1].1, record);
+        assert_eq!(RECORD, record.replace(".org/", ".org/api/"));
         for file in FILES {
             assert_eq!(file.url, format!("{record}/files/{}?download=1", file.name));
         }

@@ -23,9 +23,10 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     rooms
 }
 
-const ALL: [&str; 15] = [
+const ALL: [&str; 16] = [
     "audit",
     "cli",
+    "download",
     "export",
     "formats",
     "http",

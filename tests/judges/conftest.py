@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 
 import files
+from downloads import FILES, Downloads
 from extremes import write_extremes
 from service import Service
+from zenodo import Zenodo
 
 PROJECT = Path(__file__).resolve().parents[2]
 # Both kinds of volume, a patient who mixes them and has two oblique series, and the tallest series of the release.
@@ -94,3 +96,16 @@ def scans(service) -> list[str]:
     found = files.scans(service.source)
     assert found, f"no scans in {service.source}"
     return found
+
+
+@pytest.fixture
+def zenodo():
+    """A server with a made-up record."""
+    with Zenodo(FILES) as running:
+        yield running
+
+
+@pytest.fixture
+def download(program, zenodo, tmp_path):
+    """The program, to fetch from there into a folder that is not there yet."""
+    return Downloads(program, zenodo, tmp_path / "a folder" / "release")
