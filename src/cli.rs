@@ -8,6 +8,7 @@ mod healthcheck;
 mod import;
 mod serve;
 mod settings;
+mod token;
 
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -43,6 +44,8 @@ enum Command {
     Check(check::Check),
     /// Write files for others' loaders: Hugging Face datasets, webdataset, nnU-Net.
     Export(export::Export),
+    /// Make a token: it is printed to standard error, the line for the token file to standard output.
+    Token(token::Token),
     /// Ask a running server whether it is ready; for containers without curl.
     Healthcheck(healthcheck::Healthcheck),
 }
@@ -67,6 +70,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => runtime.block_on(serve::run(&serve)).map(|()| ExitCode::SUCCESS),
         Command::Export(export) => runtime.block_on(export::run(&export)),
         Command::Check(check) => runtime.block_on(check::run(&check)),
+        Command::Token(token) => token::run(&token).map(|()| ExitCode::SUCCESS),
         Command::Healthcheck(check) => runtime.block_on(healthcheck::run(&check)).map(|()| ExitCode::SUCCESS),
     };
     done.unwrap_or_else(|error| fail(&*error))

@@ -6,13 +6,17 @@ mod bodies;
 mod croissant;
 mod dataset;
 mod documents;
+mod door;
 mod exports;
 mod extract;
 mod freshness;
+mod guard;
 mod health;
 mod labels;
+mod limits;
 mod links;
 mod listing;
+mod metrics;
 mod openapi;
 mod pages;
 mod patches;
@@ -20,6 +24,8 @@ mod patients;
 mod pictures;
 mod problem;
 mod ranges;
+mod request_id;
+mod revisions;
 mod route;
 mod scans;
 mod server;
@@ -35,6 +41,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::http::{HeaderName, Method, Uri, header};
+use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
@@ -44,12 +51,14 @@ use crate::query::Table;
 use crate::render::{PairQuery, PictureKind};
 
 pub use app::App;
-pub use server::serve;
+pub use limits::Limits;
+pub use server::{Connections, Stop, serve};
 
 use audit::AuditBody;
 use bodies::{LabelBody, ScanDetail};
 use dataset::DatasetBody;
 use exports::ExportBody;
+use guard::SignedBody;
 use health::{AliveBody, ReadyBody};
 use listing::Listing;
 use openapi::AnyObject;
@@ -169,6 +178,16 @@ fn routes() -> Vec<Route> {
         ),
         Route::patch(false, "A disc cut out of its slice, as PNG"),
         Route::patch(true, "A disc cut out of its slice, or of all its slices, as NumPy array"),
+        Route::json::<SignedBody, _>(
+            "/v1/signed",
+            guard::sign,
+            (
+                SERVICE,
+                "get_signed_address",
+                "An address of a picture or a volume that is good without a token, for a while",
+            ),
+        )
+        .taking(&guard::PARAMETERS),
         Route::json::<AliveBody, _>("/healthz", health::alive, (SERVICE, "get_health", "Whether the process answers")),
         Route::json::<ReadyBody, _>(
             "/readyz",
@@ -176,6 +195,12 @@ fn routes() -> Vec<Route> {
             (SERVICE, "get_readiness", "Whether the index answers too"),
         ),
         Route::bytes("/docs", get(pages::docs), (SERVICE, "get_docs", "This description, for people"), "text/html"),
+        Route::bytes(
+            "/metrics",
+            get(metrics::show),
+            (SERVICE, "get_metrics", "What the service does, in numbers, for Prometheus"),
+            "application/openmetrics-text",
+        ),
         Route::bytes(
             "/problems",
             get(pages::problems),
@@ -201,7 +226,7 @@ pub fn router(app: App) -> Router {
     let routes = routes();
     let document: Arc<str> = openapi::document(&routes).to_string().into();
     let routed = routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, route.handler));
-    routed
+    let routed = routed
         .route("/v1/exports/{*path}", get(exports::show))
         .route("/v1/scans/{id}/{*file}", get(zarr::file))
         .route("/croissant.json", get(croissant::show))
@@ -213,7 +238,10 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(other_method)
         .layer(cors())
         .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| broken(&*panic)))
-        .with_state(app)
+        .layer(middleware::from_fn(metrics::note_template))
+        .with_state(app.clone());
+    // Around the routes, not on them: the door changes addresses before a route is chosen.
+    Router::new().fallback_service(routed).layer(middleware::from_fn_with_state(app, door::enter))
 }
 
 async fn nothing_here(uri: Uri) -> Problem {
@@ -245,6 +273,7 @@ fn cors() -> CorsLayer {
         header::RETRY_AFTER,
         HeaderName::from_static("cache-status"),
         HeaderName::from_static("server-timing"),
+        HeaderName::from_static("x-request-id"),
         HeaderName::from_static("x-sagittal-slices"),
         HeaderName::from_static("x-sagittal-slope"),
         HeaderName::from_static("x-sagittal-intercept"),
@@ -253,6 +282,6 @@ fn cors() -> CorsLayer {
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
-        .allow_headers([header::CONTENT_TYPE])
+        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("x-request-id")])
         .expose_headers(exposed)
 }

@@ -9,6 +9,7 @@
 //!
 //! The two journeys meet only at [`store`] and [`index`]. `docs/ARCHITECTURE.md` walks through both.
 
+pub mod access;
 pub mod audit;
 pub mod cli;
 pub mod download;

@@ -99,7 +99,37 @@ impl From<IndexError> for PictureError {
     }
 }
 
+/// What was asked for since the process began, and what is kept and waited for at the moment.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Load {
+    /// Pictures that had been drawn before.
+    pub hits: u64,
+    /// Pictures that were drawn.
+    pub misses: u64,
+    /// Pictures that were being drawn for another request.
+    pub shared: u64,
+    /// Pictures that others took the place of.
+    pub evicted: u64,
+    /// Pictures that were refused because the queue was full.
+    pub refused: u64,
+    /// Pictures in the cache.
+    pub kept: u64,
+    /// What they count against its memory, in bytes.
+    pub kept_bytes: u64,
+    /// Pictures being drawn or waiting.
+    pub queue: u64,
+    /// How many of those there may be.
+    pub places: u64,
+}
+
 impl Pictures {
+    /// What the service's operator wants to see.
+    #[must_use]
+    pub fn load(&self) -> Load {
+        let (queue, places, refused) = self.pool.load();
+        Load { queue, places, refused, ..self.cache.load() }
+    }
+
     /// Pictures of the scans in an index and its store. `cache_bytes` bounds the memory for those that were drawn.
     ///
     /// # Errors

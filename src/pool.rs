@@ -3,6 +3,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
@@ -13,6 +14,7 @@ pub struct Pool {
     places: Arc<Semaphore>,
     turns: Arc<Semaphore>,
     capacity: usize,
+    refused: AtomicU64,
 }
 
 /// Every place of the pool is taken.
@@ -50,7 +52,13 @@ impl Pool {
         let capacity = threads + queue;
         // As many again as there are threads may fetch what they need, so that no thread waits for a disk.
         let turns = Arc::new(Semaphore::new(2 * threads));
-        Ok(Self { threads: Arc::new(pool), places: Arc::new(Semaphore::new(capacity)), turns, capacity })
+        Ok(Self {
+            threads: Arc::new(pool),
+            places: Arc::new(Semaphore::new(capacity)),
+            turns,
+            capacity,
+            refused: AtomicU64::new(0),
+        })
     }
 
     /// Takes a place, before anything else is done for the request.
@@ -58,8 +66,19 @@ impl Pool {
     /// # Errors
     /// [`Full`] when none is left.
     pub fn admit(&self) -> Result<Place, Full> {
-        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| Full(self.capacity))?;
+        let permit = Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+            Full(self.capacity)
+        })?;
         Ok(Place { threads: Arc::clone(&self.threads), turns: Arc::clone(&self.turns), permit })
+    }
+}
+
+impl Pool {
+    /// Places taken, places there are, and how many were refused for want of one.
+    pub(crate) fn load(&self) -> (u64, u64, u64) {
+        let taken = self.capacity.saturating_sub(self.places.available_permits());
+        (taken as u64, self.capacity as u64, self.refused.load(Ordering::Relaxed))
     }
 }
 

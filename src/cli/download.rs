@@ -44,7 +44,7 @@ pub(super) async fn run(download: &Download) -> Result<ExitCode, Failure> {
     let folder = download.folder.display();
     let done = tokio::select! {
         done = download::run(&download.folder, &options, &show) => done.map_err(Failure::from),
-        () = stop_signal()? => Err(format!("stopped; what came so far is kept in {folder}: run again to go on").into()),
+        _ = stop_signal()? => Err(format!("stopped; what came so far is kept in {folder}: run again to go on").into()),
     };
     bar.finish_and_clear();
     done?;

@@ -1,20 +1,27 @@
+use std::error::Error;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Args;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::task::JoinHandle;
 
 use super::Failure;
 use super::settings::ServeSettings;
-use crate::http::{self, App};
+use crate::access::KeyFile;
+use crate::http::{self, App, Stop};
 use crate::index::Reader;
 use crate::pictures::{self, Pictures};
 use crate::pool::Pool;
 use crate::render::Limits;
 use crate::store::Store;
+
+/// How often the token file is looked at.
+const TOKEN_RENEWAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -35,6 +42,8 @@ pub(super) async fn serve_folder(
     settings: &ServeSettings,
     greet: impl FnOnce(&str) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
+    let key_file = settings.guard.key_file(settings.listen)?;
+    raise_file_limit();
     let time_limit = Duration::from_secs_f64(settings.query_seconds);
     let reader = Reader::open(data).await?.within(time_limit);
     let store = Store::local(data)?;
@@ -56,26 +65,54 @@ pub(super) async fn serve_folder(
     if let Err(error) = said {
         tracing::warn!(%error, "could not write to standard output");
     }
-    http::serve(listener, http::router(App::new(reader, pictures, store)), stopped()?).await;
+    let watch = key_file.clone().map(|key_file| tokio::spawn(renew_tokens(key_file)));
+    let app = App::new(reader, pictures, store).within(settings.guard.limits()).guarded(key_file);
+    http::serve(listener, app, settings.guard.connections(), stopped()?).await;
     renewal.abort();
+    watch.inspect(JoinHandle::abort);
     Ok(())
 }
 
-fn stopped() -> std::io::Result<impl Future<Output = ()>> {
+/// Looks at the token file again and again.
+async fn renew_tokens(key_file: Arc<KeyFile>) {
+    let mut is_well = true;
+    loop {
+        tokio::time::sleep(TOKEN_RENEWAL).await;
+        let renewed = key_file.renew();
+        match &renewed {
+            Ok(true) => tracing::info!("the token file was read anew"),
+            Err(error) if is_well => tracing::error!(error = error as &dyn Error, "the tokens stay as they were"),
+            _ => {}
+        }
+        is_well = renewed.is_ok();
+    }
+}
+
+/// As many files, and with them connections, as the system lets this process have.
+fn raise_file_limit() {
+    let raised =
+        getrlimit(Resource::RLIMIT_NOFILE).and_then(|(_, most)| setrlimit(Resource::RLIMIT_NOFILE, most, most));
+    if let Err(error) = raised {
+        tracing::debug!(%error, "could not raise the limit of open files");
+    }
+}
+
+fn stopped() -> std::io::Result<impl Future<Output = Stop>> {
     let stop = stop_signal()?;
     Ok(async move {
-        stop.await;
+        let how = stop.await;
         tracing::info!("stopping: requests in flight are finished first");
+        how
     })
 }
 
 /// Resolves when the process is asked to end, by Ctrl-C or by SIGTERM.
-pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = Stop>> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
+            _ = interrupt.recv() => Stop::AtOnce,
+            _ = terminate.recv() => Stop::Gently,
         }
     })
 }

@@ -2,8 +2,16 @@
 
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
 
-use clap::Args;
+use clap::builder::FalseyValueParser;
+use clap::{ArgAction, Args};
+
+use super::Failure;
+use crate::access::KeyFile;
+use crate::http::{Connections, Limits};
 
 /// Where and how to serve.
 #[derive(Debug, Clone, Args)]
@@ -26,6 +34,84 @@ pub(super) struct ServeSettings {
     /// Most pixels of one picture.
     #[arg(long, env = "SAGITTAL_MAX_PIXELS", default_value_t = 16_777_216)]
     pub(super) max_pixels: u64,
+    #[command(flatten)]
+    pub(super) guard: GuardSettings,
+}
+
+/// Who may ask, and how much.
+#[derive(Debug, Clone, Args)]
+pub(super) struct GuardSettings {
+    /// File of the tokens that may ask, one line of `sagittal token NAME` each; read again whenever it changes.
+    #[arg(long, env = "SAGITTAL_TOKEN_FILE")]
+    token_file: Option<PathBuf>,
+    /// Listen beyond this machine's loopback address and ask nobody for a token.
+    #[arg(long, env = "SAGITTAL_ALLOW_ANONYMOUS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    allow_anonymous: bool,
+    /// Connections at once; more are refused with 503.
+    #[arg(long, env = "SAGITTAL_MAX_CONNECTIONS", default_value_t = 4096)]
+    max_connections: u32,
+    /// Seconds that a client may take for its headers, and that a connection may idle.
+    #[arg(long, env = "SAGITTAL_HEADER_SECONDS", default_value_t = 15.0, value_parser = seconds)]
+    header_seconds: f64,
+    /// Seconds that a body may take to arrive.
+    #[arg(long, env = "SAGITTAL_BODY_SECONDS", default_value_t = 30.0, value_parser = seconds)]
+    body_seconds: f64,
+    /// Seconds until an answer must begin; streams may take as long as they like.
+    #[arg(long, env = "SAGITTAL_ANSWER_SECONDS", default_value_t = 60.0, value_parser = seconds)]
+    answer_seconds: f64,
+    /// Seconds that a client may read nothing of an answer that waits for it.
+    #[arg(long, env = "SAGITTAL_WRITE_SECONDS", default_value_t = 120.0, value_parser = seconds)]
+    write_seconds: f64,
+    /// Bytes of an address, path and query.
+    #[arg(long, env = "SAGITTAL_MAX_ADDRESS_BYTES", default_value_t = 16_384)]
+    max_address_bytes: usize,
+    /// Bytes of a body.
+    #[arg(long, env = "SAGITTAL_MAX_BODY_BYTES", default_value_t = 2 << 20)]
+    max_body_bytes: usize,
+    /// Slices of one batch.
+    #[arg(long, env = "SAGITTAL_MAX_BATCH", default_value_t = 4096)]
+    max_batch: usize,
+    /// Seconds for which the server answers as one that is not ready any more before it stops, on SIGTERM.
+    #[arg(long, env = "SAGITTAL_FAREWELL_SECONDS", default_value_t = 1.0, value_parser = seconds)]
+    farewell_seconds: f64,
+    /// Seconds that requests in flight may take to finish once it stops.
+    #[arg(long, env = "SAGITTAL_DRAIN_SECONDS", default_value_t = 10.0, value_parser = seconds)]
+    drain_seconds: f64,
+}
+
+impl GuardSettings {
+    /// The tokens that may ask; `None` for everybody.
+    pub(super) fn key_file(&self, listen: SocketAddr) -> Result<Option<Arc<KeyFile>>, Failure> {
+        match &self.token_file {
+            Some(path) => Ok(Some(Arc::new(KeyFile::open(path)?))),
+            None if listen.ip().is_loopback() || self.allow_anonymous => Ok(None),
+            None => Err(format!(
+                "listening on {listen} would let anybody in who can reach this machine: give --token-file (`sagittal token \
+                 NAME` makes a line of it), or --allow-anonymous if that is meant"
+            )
+            .into()),
+        }
+    }
+
+    pub(super) fn limits(&self) -> Limits {
+        Limits {
+            address_bytes: self.max_address_bytes,
+            body_bytes: self.max_body_bytes,
+            batch_slices: self.max_batch,
+            body_time: Duration::from_secs_f64(self.body_seconds),
+            answer_time: Duration::from_secs_f64(self.answer_seconds),
+        }
+    }
+
+    pub(super) fn connections(&self) -> Connections {
+        Connections {
+            most: self.max_connections.max(1) as usize,
+            header_time: Duration::from_secs_f64(self.header_seconds),
+            write_time: Duration::from_secs_f64(self.write_seconds),
+            farewell: Duration::from_secs_f64(self.farewell_seconds),
+            drain_time: Duration::from_secs_f64(self.drain_seconds),
+        }
+    }
 }
 
 impl ServeSettings {

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
@@ -10,10 +11,13 @@ use serde::Serialize;
 use super::documents::{Answer, Documents};
 use super::extract::RawPairs;
 use super::freshness::EntityTag;
+use super::limits::Limits;
+use super::metrics::Metrics;
 use super::problem::{Code, Problem};
 use super::ranges::digest_of;
 use super::tables::Files;
 use super::training::Samples;
+use crate::access::KeyFile;
 use crate::index::{Reader, ScanRow, VolumeFacts};
 use crate::parameters::{Pairs, Parameter};
 use crate::pictures::{Part, Pictures};
@@ -30,6 +34,8 @@ const DIGESTS: u64 = 10_000;
 #[derive(Debug, Clone)]
 pub struct App {
     shared: Arc<Shared>,
+    limits: Limits,
+    key_file: Option<Arc<KeyFile>>,
 }
 
 #[derive(Debug)]
@@ -41,6 +47,8 @@ struct Shared {
     files: Files,
     digests: Cache<String, HeaderValue>,
     samples: Samples,
+    metrics: Metrics,
+    is_stopping: AtomicBool,
 }
 
 impl App {
@@ -48,7 +56,11 @@ impl App {
     #[must_use]
     pub fn new(reader: Reader, pictures: Arc<Pictures>, store: Store) -> Self {
         Self {
+            limits: Limits::default(),
+            key_file: None,
             shared: Arc::new(Shared {
+                metrics: Metrics::new(&pictures),
+                is_stopping: AtomicBool::new(false),
                 pictures,
                 reader,
                 store,
@@ -58,6 +70,39 @@ impl App {
                 samples: Samples::new(),
             }),
         }
+    }
+
+    /// The same within these limits.
+    #[must_use]
+    pub fn within(self, limits: Limits) -> Self {
+        Self { limits, ..self }
+    }
+
+    /// The same for those who hold a token; for everybody when there is no file.
+    #[must_use]
+    pub fn guarded(self, key_file: Option<Arc<KeyFile>>) -> Self {
+        Self { key_file, ..self }
+    }
+
+    pub(super) fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    pub(super) fn key_file(&self) -> Option<&KeyFile> {
+        self.key_file.as_deref()
+    }
+
+    pub(super) fn metrics(&self) -> &Metrics {
+        &self.shared.metrics
+    }
+
+    /// From now on the service says that it is going: it is not ready any more, and every answer closes its connection.
+    pub(super) fn begin_stopping(&self) {
+        self.shared.is_stopping.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_stopping(&self) -> bool {
+        self.shared.is_stopping.load(Ordering::Relaxed)
     }
 
     pub(super) fn pictures(&self) -> &Arc<Pictures> {

@@ -3,9 +3,12 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
+use axum::body::Body;
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use bytes::Bytes;
 
+use super::limits::Limits;
 use super::problem::{Code, Problem};
 use crate::parameters::{Pairs, Parameter, decode};
 use crate::spider::{PatientId, ScanId};
@@ -36,6 +39,25 @@ pub(super) struct SlicePath(pub(super) String);
 
 /// The query, percent-decoded, in its order. Every handler says which names it takes.
 pub(super) struct RawPairs(pub(super) Vec<(String, String)>);
+
+/// The whole body, within the limits of size and time.
+pub(super) async fn body_bytes(body: Body, limits: &Limits) -> Result<Bytes, Problem> {
+    let Limits { body_bytes: most, body_time: time, .. } = *limits;
+    match tokio::time::timeout(time, axum::body::to_bytes(body, most)).await {
+        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Err(error)) if is_too_long(&error) => {
+            Err(Problem::new(Code::BodyTooLarge, format!("the body is longer than {most} bytes")))
+        }
+        Ok(Err(error)) => Err(Problem::new(Code::InvalidBody, format!("the body broke off: {error}"))),
+        Err(_) => {
+            Err(Problem::new(Code::BodyTooSlow, format!("the body did not arrive within {} s", time.as_secs_f64())))
+        }
+    }
+}
+
+fn is_too_long(error: &axum::Error) -> bool {
+    std::error::Error::source(error).is_some_and(|source| source.is::<http_body_util::LengthLimitError>())
+}
 
 async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str) -> Result<String, Problem> {
     let unreadable = |_| Problem::new(Code::InvalidPath, "the path is not valid percent-encoded UTF-8");

@@ -28,8 +28,11 @@ pub(super) async fn alive() -> Response {
     ([(header::CACHE_CONTROL, "no-store")], axum::Json(AliveBody { status: "ok" })).into_response()
 }
 
-/// `GET /readyz`: the index answers too, and it is the one whose catalogue is in memory.
+/// `GET /readyz`: the index answers too, and the server is not about to stop.
 pub(super) async fn ready(State(app): State<App>) -> Result<Response, Problem> {
+    if app.is_stopping() {
+        return Err(Problem::new(Code::NotReady, "the server is stopping"));
+    }
     let unready = |error: crate::index::IndexError| {
         tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
         Problem::new(Code::NotReady, "the index cannot be read")

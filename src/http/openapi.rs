@@ -163,7 +163,10 @@ fn can_happen(code: Code, route: &Route) -> bool {
         Code::TableTooLarge => is_table && route.operation.has_ranges,
         Code::RangeNotSatisfiable => route.operation.has_ranges,
         Code::NotReady => path == "/readyz",
-        Code::InternalError => true,
+        Code::InternalError | Code::AddressTooLong | Code::AnswerTooSlow => true,
+        Code::Unauthorized => !["/healthz", "/readyz"].contains(&path),
+        Code::SignatureInvalid => of_scan,
+        Code::BodyTooLarge | Code::BodyTooSlow => route.operation.body.is_some(),
         // Of addresses and methods that are not documented here.
         Code::UnknownPath | Code::MethodNotAllowed => false,
     }

@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use super::request_id;
 use crate::index::IndexError;
 use crate::pictures::PictureError;
 
@@ -37,6 +38,9 @@ pub(super) struct Told {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     allowed: Vec<String>,
+    /// The name of the request, as in `X-Request-Id` and in the server's log.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    request_id: Option<String>,
 }
 
 impl Problem {
@@ -50,6 +54,7 @@ impl Problem {
             detail: detail.into(),
             parameter: None,
             allowed: Vec::new(),
+            request_id: None,
         }))
     }
 
@@ -72,6 +77,11 @@ impl Problem {
         Self::new(Code::ScanReplaced, "the scan is just being imported; ask again")
     }
 
+    /// The JSON.
+    pub(super) fn body(&self) -> Vec<u8> {
+        serde_json::to_vec(&self.0).unwrap_or_default()
+    }
+
     /// Something inside failed. The client learns no more than that; the log has the rest.
     pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "request failed");
@@ -80,8 +90,9 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    fn into_response(self) -> Response {
-        let body = serde_json::to_vec(&self.0).unwrap_or_default();
+    fn into_response(mut self) -> Response {
+        self.0.request_id = request_id::current();
+        let body = self.body();
         let status = self.0.code.status();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();

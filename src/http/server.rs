@@ -2,61 +2,160 @@
 //! is built here.
 
 use std::future::Future;
+use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_io_timeout::TimeoutStream;
 
-/// How long a client may take for its request's headers, and how long a connection may idle between two requests.
-const HEADER_TIMEOUT: Duration = Duration::from_secs(30);
+use super::app::App;
+use super::problem::{Code, Problem};
+use super::router;
 
-/// How long requests in flight may take to finish once the server is asked to stop.
-const DRAIN_TIMEOUT: Duration = Duration::from_secs(10);
+/// Clients that are being told that there are too many; more are hung up on.
+const MOST_REFUSALS: usize = 256;
+/// How long a client may take to hear that there are too many.
+const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
-/// Serves `router` on `listener` until `stop` resolves, then lets the requests in flight finish.
-pub async fn serve(listener: TcpListener, router: Router, stop: impl Future<Output = ()>) {
-    let graceful = GracefulShutdown::new();
-    let mut stop = std::pin::pin!(stop);
-    loop {
-        tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => serve_connection(stream, router.clone(), &graceful),
-                Err(error) => {
-                    // Out of file descriptors, mostly: others must be closed before the next can be opened.
-                    tracing::warn!(%error, "could not accept a connection");
-                    tokio::time::sleep(Duration::from_millis(50)).await;
-                }
-            },
-            () = &mut stop => break,
-        }
+/// What connections may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Connections {
+    /// How many at once.
+    pub most: usize,
+    /// How long a client may take for its request's headers, and how long a connection may idle between two requests.
+    pub header_time: Duration,
+    /// How long a client may read nothing of an answer that waits for it.
+    pub write_time: Duration,
+    /// How long the server goes on answering, but as one that is not ready any more, after it is asked to stop gently.
+    pub farewell: Duration,
+    /// How long requests in flight may take to finish after that.
+    pub drain_time: Duration,
+}
+
+/// How the server is asked to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stop {
+    /// By somebody at the terminal who waits.
+    AtOnce,
+    /// By something that also sends clients elsewhere.
+    Gently,
+}
+
+/// Serves on `listener` until `stop` resolves, then lets the requests in flight finish.
+pub async fn serve(listener: TcpListener, app: App, connections: Connections, stop: impl Future<Output = Stop>) {
+    let house = House::new(app, connections);
+    let how = house.accept_until(&listener, stop).await;
+    house.app.begin_stopping();
+    if how == Stop::Gently {
+        house.accept_until(&listener, tokio::time::sleep(connections.farewell)).await;
     }
+    // Whoever has connected before the door closes is let in.
+    house.accept_until(&listener, std::future::ready(())).await;
     drop(listener);
-    if tokio::time::timeout(DRAIN_TIMEOUT, graceful.shutdown()).await.is_err() {
+    if tokio::time::timeout(connections.drain_time, house.guests.shutdown()).await.is_err() {
         tracing::warn!("requests were still in flight when the time to finish them was over");
     }
 }
 
-fn serve_connection(stream: TcpStream, router: Router, graceful: &GracefulShutdown) {
-    // Small answers go out at once; large ones fill their segments anyway.
-    if let Err(error) = stream.set_nodelay(true) {
-        tracing::debug!(%error, "could not set TCP_NODELAY");
-    }
-    let service =
-        TowerToHyperService::new(tower::ServiceExt::map_request(router, |request: hyper::Request<Incoming>| {
-            request.map(axum::body::Body::new)
-        }));
-    let connection = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEADER_TIMEOUT)
-        .serve_connection(TokioIo::new(stream), service);
-    let connection = graceful.watch(connection);
-    tokio::spawn(async move {
-        if let Err(error) = connection.await {
-            tracing::debug!(%error, "connection ended early");
+struct House {
+    app: App,
+    router: axum::Router,
+    connections: Connections,
+    places: Arc<Semaphore>,
+    refusals: Arc<Semaphore>,
+    guests: GracefulShutdown,
+}
+
+impl House {
+    fn new(app: App, connections: Connections) -> Self {
+        Self {
+            router: router(app.clone()),
+            app,
+            connections,
+            places: Arc::new(Semaphore::new(connections.most)),
+            refusals: Arc::new(Semaphore::new(MOST_REFUSALS)),
+            guests: GracefulShutdown::new(),
         }
-    });
+    }
+
+    /// Takes connections until `end` resolves and nobody waits at the door.
+    async fn accept_until<T>(&self, listener: &TcpListener, end: impl Future<Output = T>) -> T {
+        let mut end = std::pin::pin!(end);
+        loop {
+            tokio::select! {
+                biased;
+                accepted = listener.accept() => match accepted {
+                    Ok((stream, _)) => self.welcome(stream),
+                    Err(error) => {
+                        // Out of file descriptors, mostly: others must be closed before the next can be opened.
+                        tracing::warn!(%error, "could not accept a connection");
+                        tokio::time::sleep(Duration::from_millis(50)).await;
+                    }
+                },
+                ended = &mut end => return ended,
+            }
+        }
+    }
+
+    fn welcome(&self, stream: TcpStream) {
+        if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
+            return self.serve_connection(stream, place);
+        }
+        self.app.metrics().connection_refused();
+        if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+            let detail = format!("all {} connections are taken; try again in a moment", self.connections.most);
+            tokio::spawn(async move {
+                // Somebody who does not listen is hung up on.
+                let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream, &detail)).await;
+                drop(permit);
+            });
+        }
+    }
+
+    fn serve_connection(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
+        // Small answers go out at once; large ones fill their segments anyway.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "could not set TCP_NODELAY");
+        }
+        let mut stream = TimeoutStream::new(stream);
+        stream.set_write_timeout(Some(self.connections.write_time));
+        let service = TowerToHyperService::new(tower::ServiceExt::map_request(
+            self.router.clone(),
+            |request: hyper::Request<Incoming>| request.map(axum::body::Body::new),
+        ));
+        let connection = hyper::server::conn::http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.connections.header_time)
+            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+        let connection = self.guests.watch(connection);
+        let counted = self.app.metrics().connection();
+        tokio::spawn(async move {
+            if let Err(error) = connection.await {
+                tracing::debug!(%error, "connection ended early");
+            }
+            drop((place, counted));
+        });
+    }
+}
+
+/// Says that there are too many connections, whatever was asked.
+async fn refuse(mut stream: TcpStream, detail: &str) -> std::io::Result<()> {
+    let body = Problem::new(Code::Overloaded, detail).body();
+    let head = format!(
+        "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
+         cache-control: no-store\r\nconnection: close\r\ncontent-length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all(&[head.as_bytes(), &body].concat()).await?;
+    stream.shutdown().await?;
+    // Closing with unread bytes would reset the connection, and the answer with it.
+    let mut rest = [0; 1024];
+    while stream.read(&mut rest).await? > 0 {}
+    Ok(())
 }

@@ -1,11 +1,13 @@
 //! Pictures that were drawn, bounded in bytes, with single flight: however many ask for one at once, it is drawn once.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
-use super::PictureError;
+use moka::notification::RemovalCause;
+
 use super::draw::Drawn;
 use super::order::Key;
+use super::{Load, PictureError};
 
 /// What a cached picture takes beside its bytes.
 const OVERHEAD: usize = 512;
@@ -17,6 +19,27 @@ const LOSS_SHARE: usize = 3;
 #[derive(Debug)]
 pub(super) struct Cache {
     drawn: moka::future::Cache<Key, Arc<Drawn>>,
+    counts: Counts,
+    evicted: Arc<AtomicU64>,
+}
+
+/// How often which status was answered.
+#[derive(Debug, Default)]
+struct Counts {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    shared: AtomicU64,
+}
+
+impl Counts {
+    fn count(&self, status: CacheStatus) {
+        let counter = match status {
+            CacheStatus::Hit => &self.hits,
+            CacheStatus::Miss => &self.misses,
+            CacheStatus::Collapsed => &self.shared,
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
 }
 
 /// Where a picture came from.
@@ -36,7 +59,29 @@ impl Cache {
             let bytes = drawn.bytes.len();
             u32::try_from(bytes + bytes / LOSS_SHARE + OVERHEAD).unwrap_or(u32::MAX)
         };
-        Self { drawn: moka::future::Cache::builder().max_capacity(bytes).weigher(weight).build() }
+        let evicted = Arc::new(AtomicU64::new(0));
+        let counter = Arc::clone(&evicted);
+        let count = move |_, _, cause| {
+            if cause == RemovalCause::Size {
+                counter.fetch_add(1, Ordering::Relaxed);
+            }
+        };
+        let drawn = moka::future::Cache::builder().max_capacity(bytes).weigher(weight).eviction_listener(count).build();
+        Self { drawn, counts: Counts::default(), evicted }
+    }
+
+    /// What was asked of the cache, and what it holds.
+    pub(super) fn load(&self) -> Load {
+        let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Load {
+            hits: read(&self.counts.hits),
+            misses: read(&self.counts.misses),
+            shared: read(&self.counts.shared),
+            evicted: read(&self.evicted),
+            kept: self.drawn.entry_count(),
+            kept_bytes: self.drawn.weighted_size(),
+            ..Load::default()
+        }
     }
 
     /// The picture with this key, if it was drawn before.
@@ -51,6 +96,7 @@ impl Cache {
         draw: impl Future<Output = Result<Drawn, PictureError>> + Send + 'static,
     ) -> Result<(Arc<Drawn>, CacheStatus), PictureError> {
         if let Some(drawn) = self.drawn.get(&key).await {
+            self.counts.count(CacheStatus::Hit);
             return Ok((drawn, CacheStatus::Hit));
         }
         let (cache, mine) = (self.drawn.clone(), Arc::new(AtomicBool::new(false)));
@@ -68,6 +114,8 @@ impl Cache {
         });
         let drawn = task.await.map_err(|error| crate::pool::Broken(error.to_string()))?;
         let drawn = drawn.map_err(|error: Arc<PictureError>| PictureError::clone(&error))?;
-        Ok((drawn, if mine.load(Ordering::Relaxed) { CacheStatus::Miss } else { CacheStatus::Collapsed }))
+        let status = if mine.load(Ordering::Relaxed) { CacheStatus::Miss } else { CacheStatus::Collapsed };
+        self.counts.count(status);
+        Ok((drawn, status))
     }
 }

@@ -23,7 +23,8 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     rooms
 }
 
-const ALL: [&str; 16] = [
+const ALL: [&str; 17] = [
+    "access",
     "audit",
     "cli",
     "download",

@@ -8,6 +8,10 @@ use serde::Serialize;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub(in crate::http) enum Code {
+    AddressTooLong,
+    AnswerTooSlow,
+    BodyTooLarge,
+    BodyTooSlow,
     ConflictingParameters,
     InternalError,
     InvalidBody,
@@ -24,7 +28,9 @@ pub(in crate::http) enum Code {
     RangeNotSatisfiable,
     RepeatedParameter,
     ScanReplaced,
+    SignatureInvalid,
     TableTooLarge,
+    Unauthorized,
     UnknownDisc,
     UnknownParameter,
     UnknownPath,
@@ -36,7 +42,11 @@ pub(in crate::http) enum Code {
 }
 
 impl Code {
-    pub(in crate::http) const ALL: [Self; 25] = [
+    pub(in crate::http) const ALL: [Self; 31] = [
+        Self::AddressTooLong,
+        Self::AnswerTooSlow,
+        Self::BodyTooLarge,
+        Self::BodyTooSlow,
         Self::ConflictingParameters,
         Self::InternalError,
         Self::InvalidBody,
@@ -53,7 +63,9 @@ impl Code {
         Self::RangeNotSatisfiable,
         Self::RepeatedParameter,
         Self::ScanReplaced,
+        Self::SignatureInvalid,
         Self::TableTooLarge,
+        Self::Unauthorized,
         Self::UnknownDisc,
         Self::UnknownParameter,
         Self::UnknownPath,
@@ -97,11 +109,15 @@ impl Code {
             | Self::UnknownProblem
             | Self::UnknownScan
             | Self::UnknownSlice => StatusCode::NOT_FOUND,
+            Self::Unauthorized => StatusCode::UNAUTHORIZED,
+            Self::SignatureInvalid => StatusCode::FORBIDDEN,
+            Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
+            Self::AddressTooLong => StatusCode::URI_TOO_LONG,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
-            Self::OutputTooLarge | Self::TableTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::BodyTooLarge | Self::OutputTooLarge | Self::TableTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::NotReady | Self::Overloaded | Self::QueryTooSlow | Self::ScanReplaced => {
+            Self::AnswerTooSlow | Self::NotReady | Self::Overloaded | Self::QueryTooSlow | Self::ScanReplaced => {
                 StatusCode::SERVICE_UNAVAILABLE
             }
         }
@@ -115,6 +131,10 @@ impl Code {
     #[rustfmt::skip] // One code, one line: this is a table.
     fn told(self) -> (&'static str, &'static str, &'static str) {
         match self {
+            Self::AddressTooLong => ("address_too_long", "The address is too long", "`detail` says how long it may be. A long list of slices goes to `/v1/batch`. The operator can raise the limit with --max-address-bytes."),
+            Self::AnswerTooSlow => ("answer_too_slow", "The answer took too long", "Its making was given up. Ask again, or ask for less. The operator can raise the limit with --answer-seconds."),
+            Self::BodyTooLarge => ("body_too_large", "The body is too large", "`detail` says how large it may be; send several smaller ones. The operator can raise the limit with --max-body-bytes."),
+            Self::BodyTooSlow => ("body_too_slow", "The body did not arrive in time", "Send it again. The operator can raise the limit with --body-seconds."),
             Self::ConflictingParameters => ("conflicting_parameters", "Parameters contradict each other", "Two parameters cannot both be meant, or one needs another. `detail` says which; leave one out or add the other."),
             Self::InternalError => ("internal_error", "The server failed", "A defect, or files that are damaged or gone. The server's log says why; `sagittal check` reads every file once and names the bad ones."),
             Self::InvalidBody => ("invalid_body", "The body cannot be read", "`detail` says what is wrong with it, and what to send."),
@@ -131,7 +151,9 @@ impl Code {
             Self::RangeNotSatisfiable => ("range_not_satisfiable", "The range lies outside the file", "`Content-Range` tells the file's length."),
             Self::RepeatedParameter => ("repeated_parameter", "A parameter is given twice", "Give it once; lists are separated by commas."),
             Self::ScanReplaced => ("scan_replaced", "The scan is just being imported anew", "Ask again."),
+            Self::SignatureInvalid => ("signature_invalid", "The signature of the address is not good", "It has expired, it belongs to another address, or its maker's token was withdrawn. `/v1/signed` makes a new one."),
             Self::TableTooLarge => ("table_too_large", "The table is too large for this format", "Choose fewer rows or fields, or take .csv or .ndjson, which are streamed."),
+            Self::Unauthorized => ("unauthorized", "A token is missing or not known", "Send a token as `Authorization: Bearer …`, or as password of HTTP Basic. The operator makes one with `sagittal token NAME`."),
             Self::UnknownDisc => ("unknown_disc", "The scan has no such disc", "`detail` lists the discs of the scan's mask; `/v1/discs` lists those of all scans."),
             Self::UnknownParameter => ("unknown_parameter", "There is no such parameter here", "`allowed` lists those that there are. Unknown parameters are refused, because a typing error must not silently change a training run."),
             Self::UnknownPath => ("unknown_path", "There is nothing at this address", "`/v1/dataset` links to what there is; `/docs` describes it."),

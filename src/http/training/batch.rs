@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::pair::{NPZ, Pair};
 use crate::formats::{npy, zip};
 use crate::http::app::App;
-use crate::http::extract::RawPairs;
+use crate::http::extract::{RawPairs, body_bytes};
 use crate::http::problem::{Code, Problem};
 use crate::http::ranges::broken_off;
 use crate::parameters::{Form, Pairs, Parameter};
@@ -24,8 +24,6 @@ use crate::render::PairQuery;
 use crate::spider::ScanId;
 use crate::volume::ElementType;
 
-/// Slices of a batch at most.
-const MOST_ITEMS: usize = 4096;
 /// Bytes of a batch at most: below what a ZIP file without extensions can say.
 const MOST_BYTES: u64 = 3 << 30;
 
@@ -34,7 +32,7 @@ const MOST_BYTES: u64 = 3 << 30;
 #[serde(deny_unknown_fields)]
 #[schemars(example = serde_json::json!({ "items": [{ "scan_id": "1_t1", "slice": "mid" }, { "scan_id": "1_t1", "slice": 0 }] }))]
 pub(in crate::http) struct Batch {
-    /// At least one, at most 4096.
+    /// At least one, at most 4096 unless the server is told otherwise.
     #[schemars(length(min = 1, max = 4096))]
     items: Vec<Item>,
 }
@@ -70,19 +68,20 @@ pub(in crate::http) fn batch_parameters() -> Vec<Parameter> {
 
 /// `POST /v1/batch`
 pub(in crate::http) fn batch() -> MethodRouter<App> {
-    post(async move |State(app): State<App>, RawPairs(pairs): RawPairs, headers: HeaderMap, body: Bytes| {
+    post(async move |State(app): State<App>, RawPairs(pairs): RawPairs, headers: HeaderMap, body: Body| {
         let valid = batch_parameters();
         let only_images = Pairs::new(&pairs, &valid)?.value("format", |text| match text {
             "npz" => Some(false),
             "npy" => Some(true),
             _ => None,
         })?;
-        let ordered = orders(&app, &read(&headers, &body)?, &PairQuery::parse(&pairs)?).await?;
+        let batch = read(&headers, &body_bytes(body, app.limits()).await?, app.limits().batch_slices)?;
+        let ordered = orders(&app, &batch, &PairQuery::parse(&pairs)?).await?;
         send(&app, ordered, only_images.unwrap_or(false))
     })
 }
 
-fn read(headers: &HeaderMap, body: &Bytes) -> Result<Batch, Problem> {
+fn read(headers: &HeaderMap, body: &Bytes, most: usize) -> Result<Batch, Problem> {
     let invalid = |why: String| {
         let shape = r#"send {"items": [{"scan_id": "1_t2", "slice": 4}, …]} as application/json"#;
         Problem::new(Code::InvalidBody, format!("{why}; {shape}"))
@@ -93,10 +92,10 @@ fn read(headers: &HeaderMap, body: &Bytes) -> Result<Batch, Problem> {
     }
     let batch: Batch =
         serde_json::from_slice(body).map_err(|error| invalid(format!("the body cannot be read: {error}")))?;
-    if (1..=MOST_ITEMS).contains(&batch.items.len()) {
+    if (1..=most).contains(&batch.items.len()) {
         Ok(batch)
     } else {
-        Err(invalid(format!("a batch has 1 to {MOST_ITEMS} items, this one has {}", batch.items.len())))
+        Err(invalid(format!("a batch has 1 to {most} items, this one has {}", batch.items.len())))
     }
 }
 

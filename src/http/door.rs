@@ -1,0 +1,102 @@
+//! What every request passes before a handler sees it, in this order: it gets a name, its address is measured, whoever asks is
+//! known, the revision is taken off its address, and it has its time. What leaves is named, counted and logged.
+
+use std::time::Instant;
+
+use axum::extract::{Request, State};
+use axum::http::uri::PathAndQuery;
+use axum::http::{HeaderValue, Uri, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use tracing::Instrument;
+
+use super::app::App;
+use super::metrics::Template;
+use super::problem::{Code, Problem};
+use super::{guard, request_id, revisions};
+
+/// Answers that take longer are worth a line in the log.
+const SLOW_SECONDS: f64 = 1.0;
+
+/// Around the whole service.
+pub(super) async fn enter(State(app): State<App>, request: Request, next: Next) -> Response {
+    let name = request_id::of(request.headers());
+    let path = request.uri().path();
+    let span = tracing::info_span!("request", id = name.to_str().unwrap_or_default(), method = %request.method(), path);
+    request_id::CURRENT.scope(name, answered(app, request, next).instrument(span)).await
+}
+
+async fn answered(app: App, request: Request, next: Next) -> Response {
+    let (start, method) = (Instant::now(), request.method().clone());
+    let _in_flight = app.metrics().in_flight();
+    let mut response = passed(&app, request, next).await;
+    let headers = response.headers_mut();
+    if let Ok(name) = request_id::CURRENT.try_with(HeaderValue::clone) {
+        headers.insert(request_id::HEADER, name);
+    }
+    guard::keep_private(&app, headers);
+    if app.is_stopping() {
+        // The client's next request goes to a server that stays.
+        headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    let (seconds, status) = (start.elapsed().as_secs_f64(), response.status());
+    let template = response.extensions_mut().remove::<Template>().unwrap_or_default();
+    app.metrics().answered(template, &method, status, seconds);
+    let (status, milliseconds) = (status.as_u16(), (seconds * 1e3).round());
+    match status {
+        500.. => tracing::warn!(status, milliseconds, "answered"),
+        _ if seconds > SLOW_SECONDS => tracing::info!(status, milliseconds, "answered slowly"),
+        _ => tracing::debug!(status, milliseconds, "answered"),
+    }
+    response
+}
+
+/// What the service answers, or what keeps it from it.
+async fn passed(app: &App, mut request: Request, next: Next) -> Response {
+    let prepared = measured(app, &request)
+        .and_then(|()| guard::admitted(app, &mut request))
+        .and_then(|()| revisions::pinned(app, &mut request));
+    let revision = match prepared {
+        Ok(revision) => revision,
+        Err(response) => return *response,
+    };
+    let limit = app.limits().answer_time;
+    let mut response = tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+        let detail = format!("the answer did not begin within {} s; ask again, or ask for less", limit.as_secs_f64());
+        Problem::new(Code::AnswerTooSlow, detail).into_response()
+    });
+    if let Some(revision) = revision {
+        revisions::mark(app, revision, &mut response);
+    }
+    response
+}
+
+/// Why a request goes no further: the answer to it.
+pub(super) type Refused = Box<Response>;
+
+impl From<Problem> for Refused {
+    fn from(problem: Problem) -> Self {
+        Box::new(problem.into_response())
+    }
+}
+
+fn measured(app: &App, request: &Request) -> Result<(), Refused> {
+    let (len, most) = (address(request.uri()).len(), app.limits().address_bytes);
+    if len <= most {
+        return Ok(());
+    }
+    let detail = format!("the address has {len} bytes; at most {most} are read");
+    Err(Problem::new(Code::AddressTooLong, detail).into())
+}
+
+/// Path and query, as sent.
+pub(super) fn address(uri: &Uri) -> &str {
+    uri.path_and_query().map_or(uri.path(), PathAndQuery::as_str)
+}
+
+/// The request goes on as if it had been sent to this address, a part of its own.
+pub(super) fn readdress(request: &mut Request, address: &str) -> Result<(), Refused> {
+    let invalid = |_| Problem::new(Code::InvalidPath, "the address cannot be read");
+    *request.uri_mut() = address.parse().map_err(invalid)?;
+    Ok(())
+}

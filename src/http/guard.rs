@@ -1,0 +1,148 @@
+//! Who may ask. A server with a token file answers requests that carry a token, and signed addresses of pictures.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::Extension;
+use axum::extract::Request;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::response::{IntoResponse, Response};
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::app::{App, Question};
+use super::door::{Refused, address, readdress};
+use super::problem::{Code, Problem};
+use crate::access::{Keys, Signature, SignatureError};
+use crate::parameters::{Form, Parameter, ParameterError, plain};
+
+/// Addresses that tell nothing but that the server lives: whoever watches over it has no token.
+const OPEN: [&str; 2] = ["/healthz", "/readyz"];
+/// What can be signed: one scan's pictures and volumes.
+const SIGNABLE: &str = "/v1/scans/";
+/// A signature lasts a week at most.
+const MOST_SECONDS: u64 = 7 * 24 * 3600;
+const DEFAULT_SECONDS: u64 = 3600;
+
+/// What a client without a token is asked for; browsers ask their user for a password, which is the token.
+const CHALLENGES: [HeaderValue; 2] = [
+    HeaderValue::from_static("Bearer realm=\"sagittal\""),
+    HeaderValue::from_static("Basic realm=\"sagittal: any name, the token as password\", charset=\"UTF-8\""),
+];
+
+/// For the client's own cache, which asks again after a while with the tag.
+const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=300");
+
+pub(super) const PARAMETERS: [Parameter; 2] = [
+    Parameter {
+        name: "address",
+        allowed: "path and query of a picture, a volume or anything else of one scan",
+        form: Form::Pattern("/v1/scans/.+"),
+        description: "What is to be signed.",
+        example: "/v1/scans/1_t1/montage.png",
+    },
+    Parameter {
+        name: "seconds",
+        allowed: "3600, a whole number from 1 to 604800",
+        form: Form::Integer { min: 1, max: MOST_SECONDS as i64 },
+        description: "How long the signed address is good.",
+        example: "60",
+    },
+];
+
+/// Whose token came with the request.
+#[derive(Debug, Clone)]
+pub(super) struct Holder(String);
+
+/// An address that needs no token.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(super) struct SignedBody {
+    /// Path and query, to be used as they are.
+    address: String,
+    /// Seconds since 1970; null on a server that asks nobody for a token, where every address is good for ever.
+    expires: Option<u64>,
+}
+
+/// Lets a request in that comes with a token or to a signed address, which loses its signature.
+pub(super) fn admitted(app: &App, request: &mut Request) -> Result<(), Refused> {
+    let Some(file) = app.key_file() else { return Ok(()) };
+    if OPEN.contains(&request.uri().path()) || is_preflight(request) {
+        return Ok(());
+    }
+    let keys = file.keys();
+    if let Some(token) = token(request.headers()) {
+        let holder = keys.holder_of(&token).ok_or_else(|| challenge("this token is not known, or no longer"))?;
+        let holder = Holder(holder.to_owned());
+        request.extensions_mut().insert(holder);
+        return Ok(());
+    }
+    match signed(&keys, request) {
+        Ok(Some(target)) => readdress(request, &target),
+        Ok(None) => Err(challenge("this server wants a token: send it as `Authorization: Bearer …`")),
+        Err(error) => Err(Problem::new(Code::SignatureInvalid, error.to_string()).into()),
+    }
+}
+
+/// The signed part of the request's address, if the signature is good.
+fn signed(keys: &Keys, request: &Request) -> Result<Option<String>, SignatureError> {
+    let Some((target, signature)) = Signature::split(address(request.uri()))? else { return Ok(None) };
+    keys.verify(&signature, target, now())?;
+    let is_allowed = target.starts_with(SIGNABLE) && [Method::GET, Method::HEAD].contains(request.method());
+    if is_allowed { Ok(Some(target.to_owned())) } else { Err(SignatureError::Wrong) }
+}
+
+/// A browser asks whether it may send a token before it does.
+fn is_preflight(request: &Request) -> bool {
+    request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
+}
+
+/// The token of a bearer, or the password that a browser sends (RFC 6750, RFC 7617).
+fn token(headers: &HeaderMap) -> Option<String> {
+    let (scheme, sent) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return Some(sent.trim().to_owned());
+    }
+    let pair = scheme.eq_ignore_ascii_case("basic").then(|| BASE64_STANDARD.decode(sent.trim()).ok()).flatten()?;
+    String::from_utf8(pair).ok()?.split_once(':').map(|(_, password)| password.to_owned())
+}
+
+fn challenge(detail: &str) -> Refused {
+    let mut response: Response = Problem::new(Code::Unauthorized, detail).into_response();
+    for challenge in CHALLENGES {
+        response.headers_mut().append(header::WWW_AUTHENTICATE, challenge);
+    }
+    Box::new(response)
+}
+
+/// What is behind a token is for its holder: caches on the way must not give it to others.
+pub(super) fn keep_private(app: &App, headers: &mut HeaderMap) {
+    let is_public = headers.get(header::CACHE_CONTROL).is_some_and(|value| value.as_bytes().starts_with(b"public"));
+    if is_public && app.key_file().is_some() {
+        headers.insert(header::CACHE_CONTROL, PRIVATE);
+    }
+}
+
+/// `GET /v1/signed`
+pub(super) async fn sign(question: Question, holder: Option<Extension<Holder>>) -> Result<Response, Problem> {
+    let pairs = question.parameters(&PARAMETERS)?;
+    let target = pairs.text("address").unwrap_or_default();
+    if !target.starts_with(SIGNABLE) || target.parse::<axum::http::Uri>().is_err() {
+        return Err(ParameterError::invalid("address", target, PARAMETERS[0].allowed).into());
+    }
+    let seconds = pairs.value("seconds", |text| plain(text).filter(|n| (1..=MOST_SECONDS).contains(n)))?;
+    let expires = now() + seconds.unwrap_or(DEFAULT_SECONDS);
+    let signature = match (question.app.key_file(), holder) {
+        (Some(file), Some(Extension(Holder(name)))) => file.keys().sign(&name, target, expires),
+        _ => None,
+    };
+    let body = SignedBody {
+        address: signature.as_ref().map_or_else(|| target.to_owned(), |signature| signature.address(target)),
+        expires: signature.map(|signature| signature.expires),
+    };
+    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response())
+}
+
+fn now() -> u64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |time| time.as_secs())
+}

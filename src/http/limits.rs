@@ -1,0 +1,28 @@
+use std::time::Duration;
+
+/// What one request may take. Every limit is a flag of `sagittal serve`.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of an address, path and query.
+    pub address_bytes: usize,
+    /// Bytes of a body.
+    pub body_bytes: usize,
+    /// Slices of a batch.
+    pub batch_slices: usize,
+    /// How long a body may take to arrive.
+    pub body_time: Duration,
+    /// How long an answer may take to begin.
+    pub answer_time: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            address_bytes: 16 << 10,
+            body_bytes: 2 << 20,
+            batch_slices: 4096,
+            body_time: Duration::from_secs(30),
+            answer_time: Duration::from_secs(60),
+        }
+    }
+}

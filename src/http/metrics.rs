@@ -1,0 +1,198 @@
+//! `GET /metrics`: what the service does, in numbers, as OpenMetrics 1.0 has it (what Prometheus reads).
+
+use std::fmt;
+use std::sync::Arc;
+
+use axum::extract::{MatchedPath, Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use prometheus_client::collector::Collector;
+use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
+use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
+use prometheus_client::metrics::histogram::Histogram;
+use prometheus_client::registry::{Registry, Unit};
+
+use super::app::App;
+use super::problem::Problem;
+use crate::pictures::Pictures;
+
+const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+const PREFIX: &str = "sagittal";
+
+/// Upper edges of the latency histogram, in seconds: from a cached picture to a question about a whole table.
+const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0];
+
+/// The route that a request went to; none when there was none.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Template(Option<MatchedPath>);
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Answered {
+    route: String,
+    method: &'static str,
+    status: u16,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct OfRoute {
+    route: String,
+}
+
+type Latency = Family<OfRoute, Histogram, fn() -> Histogram>;
+
+/// Counters of this process.
+#[derive(Debug)]
+pub(super) struct Metrics {
+    registry: Registry,
+    answered: Family<Answered, Counter>,
+    latency: Latency,
+    in_flight: Gauge,
+    connections: Gauge,
+    refused_connections: Counter,
+    revision: Gauge,
+    scans: Gauge,
+    imported: Gauge,
+    slices: Gauge,
+}
+
+/// Something that lasts for a while, counted as long as this lives.
+#[derive(Debug)]
+pub(super) struct Counted(Gauge);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+impl Metrics {
+    pub(super) fn new(pictures: &Arc<Pictures>) -> Self {
+        let metrics = Self {
+            registry: Registry::with_prefix(PREFIX),
+            answered: Family::default(),
+            latency: Family::new_with_constructor(|| Histogram::new(SECONDS)),
+            in_flight: Gauge::default(),
+            connections: Gauge::default(),
+            refused_connections: Counter::default(),
+            revision: Gauge::default(),
+            scans: Gauge::default(),
+            imported: Gauge::default(),
+            slices: Gauge::default(),
+        };
+        metrics.registered(pictures)
+    }
+
+    fn registered(mut self, pictures: &Arc<Pictures>) -> Self {
+        let registry = &mut self.registry;
+        registry.register("requests", "Requests answered", self.answered.clone());
+        let told = "Time until an answer begins";
+        registry.register_with_unit("request_duration", told, Unit::Seconds, self.latency.clone());
+        registry.register("requests_in_flight", "Requests being answered", self.in_flight.clone());
+        registry.register("connections", "Open connections", self.connections.clone());
+        let told = "Connections refused because there were too many";
+        registry.register("connections_refused", told, self.refused_connections.clone());
+        registry.register("index_revision", "Grows with every change of what is served", self.revision.clone());
+        registry.register("scans", "Scans in the overview", self.scans.clone());
+        let told = "Scans whose voxels are imported; below sagittal_scans while an import goes on";
+        registry.register("scans_imported", told, self.imported.clone());
+        registry.register("slices", "Slices that can be asked for", self.slices.clone());
+        registry.register_collector(Box::new(OfPictures(Arc::clone(pictures))));
+        self
+    }
+
+    /// A request, counted while it is answered.
+    pub(super) fn in_flight(&self) -> Counted {
+        self.in_flight.inc();
+        Counted(self.in_flight.clone())
+    }
+
+    /// A connection, counted while it is open.
+    pub(super) fn connection(&self) -> Counted {
+        self.connections.inc();
+        Counted(self.connections.clone())
+    }
+
+    pub(super) fn connection_refused(&self) {
+        self.refused_connections.inc();
+    }
+
+    pub(super) fn answered(&self, template: Template, method: &Method, status: StatusCode, seconds: f64) {
+        // Addresses that nobody serves have no label of their own: strangers must not fill the memory with labels.
+        let route = template.0.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+        let method = match *method {
+            Method::GET => "GET",
+            Method::HEAD => "HEAD",
+            Method::POST => "POST",
+            Method::OPTIONS => "OPTIONS",
+            _ => "other",
+        };
+        self.latency.get_or_create(&OfRoute { route: route.clone() }).observe(seconds);
+        self.answered.get_or_create(&Answered { route, method, status: status.as_u16() }).inc();
+    }
+
+    fn text(&self) -> Result<String, fmt::Error> {
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
+        Ok(text)
+    }
+}
+
+/// Tells the door which route answers.
+pub(super) async fn note_template(request: Request, next: Next) -> Response {
+    let template = Template(request.extensions().get::<MatchedPath>().cloned());
+    let mut response = next.run(request).await;
+    response.extensions_mut().insert(template);
+    response
+}
+
+/// `GET /metrics`
+pub(super) async fn show(State(app): State<App>) -> Result<Response, Problem> {
+    let (counts, metrics) = (app.index().counts().await?, app.metrics());
+    let sum = |of: fn(&crate::index::DatasetCount) -> u64| counts.iter().map(of).sum::<u64>().cast_signed();
+    metrics.scans.set(sum(|count| count.scans));
+    metrics.imported.set(sum(|count| count.volumes));
+    metrics.slices.set(sum(|count| count.slices));
+    metrics.revision.set(app.pictures().catalogue().revision.cast_signed());
+    let text = metrics.text().map_err(|error| Problem::internal(&error))?;
+    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], text).into_response())
+}
+
+/// What the room of pictures counts itself.
+#[derive(Debug)]
+struct OfPictures(Arc<Pictures>);
+
+impl Collector for OfPictures {
+    fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let load = self.0.load();
+        let counters = [
+            ("pictures_cached_hits", "Pictures that had been drawn before", load.hits),
+            ("pictures_drawn", "Pictures drawn for whoever asked first", load.misses),
+            ("pictures_shared", "Pictures that were being drawn for another request", load.shared),
+            ("pictures_evicted", "Pictures that others took the place of", load.evicted),
+            ("pictures_refused", "Pictures refused because the queue was full", load.refused),
+        ];
+        for (name, told, count) in counters {
+            let counter = ConstCounter::new(count);
+            counter.encode(encoder.encode_descriptor(&named(name), told, None, MetricType::Counter)?)?;
+        }
+        let gauges = [
+            ("cache_pictures", "Pictures kept", load.kept),
+            ("cache_weight_bytes", "Memory counted for pictures kept", load.kept_bytes),
+            ("queue_pictures", "Pictures being drawn or waiting", load.queue),
+            ("queue_places", "Places for those", load.places),
+        ];
+        for (name, told, value) in gauges {
+            let gauge = ConstGauge::new(value.cast_signed());
+            gauge.encode(encoder.encode_descriptor(&named(name), told, None, MetricType::Gauge)?)?;
+        }
+        Ok(())
+    }
+}
+
+fn named(name: &str) -> String {
+    format!("{PREFIX}_{name}")
+}
