@@ -107,8 +107,13 @@ impl Keys {
     #[must_use]
     pub fn holder_of(&self, token: &str) -> Option<&str> {
         let digest = Sha256::digest(token);
-        let found = self.holders.iter().filter(|holder| bool::from(holder.digest[..].ct_eq(&digest[..])));
-        found.map(|holder| holder.name.as_str()).last()
+        let mut found = None;
+        for holder in &self.holders {
+            if holder.digest[..].ct_eq(&digest[..]).into() {
+                found = Some(holder.name.as_str());
+            }
+        }
+        found
     }
 
     /// The signature of `name` under `target` (path and query) that is good until `expires` (seconds since 1970); `None` when
