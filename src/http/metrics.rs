@@ -177,7 +177,7 @@ impl Collector for OfPictures {
         ];
         for (name, told, count) in counters {
             let counter = ConstCounter::new(count);
-            counter.encode(encoder.encode_descriptor(&named(name), told, None, MetricType::Counter)?)?;
+            counter.encode(encoder.encode_descriptor(name, told, None, MetricType::Counter)?)?;
         }
         let gauges = [
             ("cache_pictures", "Pictures kept", load.kept),
@@ -187,12 +187,8 @@ impl Collector for OfPictures {
         ];
         for (name, told, value) in gauges {
             let gauge = ConstGauge::new(value.cast_signed());
-            gauge.encode(encoder.encode_descriptor(&named(name), told, None, MetricType::Gauge)?)?;
+            gauge.encode(encoder.encode_descriptor(name, told, None, MetricType::Gauge)?)?;
         }
         Ok(())
     }
-}
-
-fn named(name: &str) -> String {
-    format!("{PREFIX}_{name}")
 }

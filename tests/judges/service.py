@@ -57,6 +57,18 @@ class Service:
             raise AssertionError(f"the server did not say where it listens; it said:\n{self._log.read().decode()}")
         return line.removeprefix(GREETING).strip()
 
+    def signal(self, number: int):
+        self._process.send_signal(number)
+
+    def exit_code(self) -> int:
+        """Once it has ended by itself."""
+        return self._process.wait(STOP_SECONDS)
+
+    def log(self) -> str:
+        """What it said on standard error so far."""
+        self._log.flush()
+        return Path(f"/proc/self/fd/{self._log.fileno()}").read_text()
+
     def _stop(self):
         self._process.terminate()
         try:
