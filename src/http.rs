@@ -34,6 +34,7 @@ mod splits;
 mod stats;
 mod tables;
 mod training;
+mod viewer;
 mod volumes;
 mod zarr;
 
@@ -194,6 +195,12 @@ fn routes() -> Vec<Route> {
             health::ready,
             (SERVICE, "get_readiness", "Whether the index answers too"),
         ),
+        Route::bytes(
+            "/",
+            get(viewer::page),
+            (SERVICE, "get_viewer", "Scans, masks and gradings to look at, for people"),
+            "text/html",
+        ),
         Route::bytes("/docs", get(pages::docs), (SERVICE, "get_docs", "This description, for people"), "text/html"),
         Route::bytes(
             "/metrics",
@@ -231,6 +238,7 @@ pub fn router(app: App) -> Router {
         .route("/v1/scans/{id}/{*file}", get(zarr::file))
         .route("/croissant.json", get(croissant::show))
         .route("/openapi.json", get(async move |headers| openapi::answer(&document, &headers)))
+        .route("/viewer/{file}", get(viewer::part))
         .route("/docs/start.js", get(pages::docs_start))
         .route("/docs/swagger-ui.css", get(pages::docs_style))
         .route("/docs/swagger-ui-bundle.js", get(pages::docs_script))

@@ -50,13 +50,14 @@ fn greet(address: &str, scan: ScanId, data: &Path) -> io::Result<()> {
     let mut out = io::stdout().lock();
     writeln!(out, "\nA made-up release is being served from {}. Look at:\n", data.display())?;
     for (what, path) in [
+        ("scans, masks and gradings to browse", "/".to_owned()),
         ("three depths, plain and labelled", format!("/v1/scans/{scan}/montage.png")),
         ("one slice", format!("/v1/scans/{scan}/slices/mid/image.png")),
         ("its labels over it", format!("/v1/scans/{scan}/slices/best/overlay.png?fit=contain")),
         ("everything about the scan", format!("/v1/scans/{scan}")),
         ("every scan", "/v1/scans".to_owned()),
     ] {
-        writeln!(out, "  {what:<34} {address}{path}")?;
+        writeln!(out, "  {what:<35} {address}{path}")?;
     }
     writeln!(out, "\nCtrl-C stops it.")
 }

@@ -31,6 +31,9 @@ pub(super) struct GroupPath {
 /// `{*path}` of a path under `/v1/exports`.
 pub(super) struct ExportPath(pub(super) String);
 
+/// `{file}` of a path under `/viewer`.
+pub(super) struct AssetPath(pub(super) String);
+
 /// `{code}` of a path under `/problems`.
 pub(super) struct CodePath(pub(super) Code);
 
@@ -124,6 +127,14 @@ impl<S: Send + Sync> FromRequestParts<S> for ExportPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         path_parameter(parts, state, "path").await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for AssetPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        path_parameter(parts, state, "file").await.map(Self)
     }
 }
 

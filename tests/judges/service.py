@@ -19,14 +19,14 @@ GREETING = "listening on "
 class Service:
     """A running server over a data folder; a context manager, so that it is always ended.
 
-    `source` is the release that the folder was imported from.
+    `source` is the release that the folder was imported from. It listens on a free port unless told which.
     """
 
-    def __init__(self, command: list, source: Path, data: Path):
+    def __init__(self, command: list, source: Path, data: Path, port: int = 0):
         self.source, self.data = source, data
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [*command, "--listen", "127.0.0.1:0"], stdout=subprocess.PIPE, stderr=self._log, text=True
+            [*command, "--listen", f"127.0.0.1:{port}"], stdout=subprocess.PIPE, stderr=self._log, text=True
         )
         try:
             self.address = self._greeted()

@@ -1,0 +1,31 @@
+// Elements. Everything that comes from data goes in as text, never as markup.
+
+/** An element with properties, attributes (where there is no such property) and children; texts become text nodes. */
+export function make(tag, properties = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(properties)) {
+    if (name in element) element[name] = value;
+    else element.setAttribute(name, value);
+  }
+  element.append(...children.flat().filter((child) => child !== null && child !== undefined));
+  return element;
+}
+
+/** The element of the page with this id. */
+export const byId = (id) => document.getElementById(id);
+
+/** "T2 SPACE" for "t2_SPACE". */
+export const scanTypeName = (type) => type.replace("_", " ").replace(/^t/, "T");
+
+/** At most so many decimals, none that say nothing. */
+export const rounded = (value, decimals = 0) => String(Number(value.toFixed(decimals)));
+
+/** A link that a plain click follows inside the page; any other click does what the browser does with links. */
+export function inPageLink(element, follow) {
+  element.addEventListener("click", (event) => {
+    if (event.button !== 0 || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey) return;
+    event.preventDefault();
+    follow();
+  });
+  return element;
+}

@@ -1,0 +1,132 @@
+// The conditions on the list, with how many scans each value would leave.
+
+import { askJson, withQuery } from "./api.js";
+import { byId, make, scanTypeName } from "./dom.js";
+
+const FACETS = [
+  { name: "split", title: "Split" },
+  { name: "scan_type", title: "Type", told: scanTypeName },
+  { name: "sex", title: "Sex", told: (value) => ({ F: "female", M: "male" })[value] ?? value },
+  { name: "manufacturer", title: "Manufacturer" },
+  { name: "pfirrmann", title: "A disc of Pfirrmann grade" },
+];
+const GRADES = ["1", "2", "3", "4", "5"];
+
+export class Filters {
+  #chips = new Map(); // facet → Map(value → {chip, count})
+  #asking = null;
+
+  constructor(store) {
+    this.store = store;
+    byId("clear-filters").addEventListener("click", () => store.set({ filters: {} }, { push: true }));
+  }
+
+  /** Makes a chip for every value there is in the whole data set. */
+  async start() {
+    const whole = await this.#values({}, FACETS.filter(({ name }) => name !== "pfirrmann").map(({ name }) => name));
+    const groups = FACETS.map((facet) => this.#group(facet, facet.name === "pfirrmann" ? GRADES : [...whole[facet.name].keys()].sort()));
+    byId("facets").append(...groups.slice(0, 3), this.#age(), ...groups.slice(3));
+    await this.show();
+  }
+
+  #group({ name, title, told = (value) => value }, values) {
+    const chips = new Map();
+    for (const value of values) {
+      const count = make("span", { className: "count" });
+      const chip = make("button", { type: "button", className: "chip" }, value === "null" ? "unknown" : told(value), count);
+      chip.addEventListener("click", () => this.#toggle(name, value));
+      chips.set(value, { chip, count });
+    }
+    this.#chips.set(name, chips);
+    const legend = make("legend", { textContent: title });
+    return make("fieldset", { id: `facet-${name}` }, legend, ...[...chips.values()].map(({ chip }) => chip));
+  }
+
+  #age() {
+    const field = (id, text) => {
+      const input = make("input", { type: "number", id, min: 0, max: 120, placeholder: "any", inputMode: "numeric" });
+      input.addEventListener("change", () => this.#setAge());
+      return [make("label", { htmlFor: id, textContent: text }), input];
+    };
+    return make("fieldset", { className: "age" }, make("legend", { textContent: "Age in years" }), ...field("age-from", "from"), ...field("age-to", "to"));
+  }
+
+  #setAge() {
+    const [from, to] = ["age-from", "age-to"].map((id) => byId(id).value.trim());
+    this.#set("age", from || to ? `${from}..${to}` : "");
+  }
+
+  #toggle(name, value) {
+    const chosen = new Set(listOf(this.store.now.filters[name]));
+    if (!chosen.delete(value)) chosen.add(value);
+    this.#set(name, [...chosen].map(quoted).join(","));
+  }
+
+  #set(name, text) {
+    const { [name]: _, ...others } = this.store.now.filters;
+    this.store.set({ filters: text ? { ...others, [name]: text } : others }, { push: true });
+  }
+
+  /** Brings choices and counts up to date. */
+  async show() {
+    const { filters } = this.store.now;
+    for (const [name, chips] of this.#chips) {
+      const chosen = listOf(filters[name]);
+      for (const [value, { chip }] of chips) chip.setAttribute("aria-pressed", String(chosen.includes(value)));
+    }
+    const [from, to] = /\.\./.test(filters.age ?? "") ? filters.age.split("..") : ["", ""];
+    if (byId("age-from")) [byId("age-from").value, byId("age-to").value] = [from, to];
+    byId("clear-filters").hidden = Object.keys(filters).length === 0;
+    this.#asking?.abort();
+    const { signal } = (this.#asking = new AbortController());
+    await this.#count(filters, signal).catch((problem) => {
+      // What is wrong with the conditions themselves, the list tells.
+      if (!signal.aborted && problem.status === undefined) throw problem;
+    });
+  }
+
+  /** A value's count takes every condition but those on its own field. */
+  async #count(filters, signal) {
+    const names = [...this.#chips.keys()].filter((name) => name !== "pfirrmann");
+    const free = names.filter((name) => !filters[name]);
+    const questions = [{ asked: free, conditions: filters }];
+    for (const name of names.filter((one) => filters[one])) questions.push({ asked: [name], conditions: without(filters, name) });
+    const told = questions.filter(({ asked }) => asked.length > 0).map(async ({ asked, conditions }) => {
+      const values = await this.#values(conditions, asked, signal);
+      for (const name of asked) this.#tell(name, (value) => values[name].get(value) ?? 0);
+    });
+    const graded = GRADES.map(async (pfirrmann) => {
+      const { total } = await askJson(withQuery("/v1/stats", { ...filters, pfirrmann, fields: "none" }), signal);
+      return [pfirrmann, total];
+    });
+    const grades = Promise.all(graded).then((totals) => this.#tell("pfirrmann", (value) => new Map(totals).get(value)));
+    await Promise.all([...told, grades]);
+  }
+
+  #tell(name, countOf) {
+    for (const [value, { chip, count }] of this.#chips.get(name)) {
+      count.textContent = countOf(value);
+      chip.classList.toggle("empty", countOf(value) === 0);
+    }
+  }
+
+  /** field → Map(value → count) */
+  async #values(conditions, fields, signal) {
+    const answer = await askJson(withQuery("/v1/stats", { ...conditions, fields: fields.join() }), signal);
+    const counted = ([name, { values, missing }]) => {
+      const counts = values.filter(({ value }) => value !== null).map(({ value, count }) => [String(value), count]);
+      return [name, new Map(missing > 0 ? [...counts, ["null", missing]] : counts)];
+    };
+    return Object.fromEntries(Object.entries(answer.fields).map(counted));
+  }
+}
+
+const without = (filters, name) => Object.fromEntries(Object.entries(filters).filter(([one]) => one !== name));
+
+/** A condition's values: separated by commas, those with a comma in quotes. */
+function listOf(text) {
+  const parts = (text ?? "").match(/"(?:[^"]|"")*"|[^,]+/g) ?? [];
+  return parts.map((part) => (part.startsWith('"') ? part.slice(1, -1).replaceAll('""', '"') : part));
+}
+
+const quoted = (value) => (/[,"]|\.\./.test(value) ? `"${value.replaceAll('"', '""')}"` : value);

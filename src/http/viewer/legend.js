@@ -1,0 +1,56 @@
+// Which classes of labels are shown, and the structures in this slice.
+
+import { make } from "./dom.js";
+import { counts } from "./overlay.js";
+import { CLASSES } from "./state.js";
+
+const NAMES = { vertebrae: "Vertebrae", discs: "Discs", canal: "Canal", partial: "Partly visible" };
+const SAMPLES = { vertebrae: 1, discs: 201, canal: 100, partial: 101 };
+
+export class Legend {
+  #mask = null;
+  #told = "";
+
+  constructor(store, session, actions) {
+    this.store = store;
+    this.session = session;
+    this.actions = actions;
+    this.boxes = new Map(CLASSES.map((name) => [name, this.#box(name)]));
+    this.structures = make("ul", { className: "structures" });
+    const boxes = [...this.boxes.values()].map((box) => box.parentElement);
+    this.element = make("section", { className: "legend" }, make("h2", { textContent: "Labels" }), make("div", { className: "classes" }, boxes), this.structures);
+  }
+
+  #box(name) {
+    const box = make("input", { type: "checkbox", id: `class-${name}` });
+    box.addEventListener("change", () => this.actions.toggleClass(name));
+    const swatch = make("i", { className: "swatch" });
+    swatch.style.background = this.session.labelOf(SAMPLES[name]).colour;
+    make("label", {}, box, swatch, NAMES[name]);
+    return box;
+  }
+
+  /** Of this slice; `mask` may not have arrived. */
+  show(mask) {
+    const { hidden, disc, scan } = this.store.now;
+    for (const [name, box] of this.boxes) box.checked = !hidden.includes(name);
+    const told = `${scan} ${disc}`;
+    if (!mask || (mask === this.#mask && told === this.#told)) return;
+    [this.#mask, this.#told] = [mask, told];
+    const items = [...counts(mask)].map(([label, pixels]) => make("li", {}, this.#structure(label, pixels, disc)));
+    this.structures.replaceChildren(...items);
+    if (items.length === 0) this.structures.append(make("li", { className: "muted", textContent: "Nothing is labelled in this slice." }));
+  }
+
+  #structure(label, pixels, disc) {
+    const { colour, group, name } = this.session.labelOf(label);
+    const swatch = make("i", { className: "swatch" });
+    swatch.style.background = colour;
+    const title = `label ${label}, ${pixels} pixels in this slice`;
+    if (group !== "discs") return make("span", { className: "structure", title }, swatch, `${label} ${name}`);
+    const button = make("button", { type: "button", className: "structure", title }, swatch, `${label} ${name}`);
+    button.setAttribute("aria-pressed", String(disc === label));
+    button.addEventListener("click", () => this.actions.chooseDisc(label));
+    return button;
+  }
+}

@@ -1,0 +1,236 @@
+// One scan's slice on a canvas: grey values, labels, ruler, scale. A view says what to draw:
+// {scan, slice, entry, bounds, centre, scale (pixels per mm), state, colours, palette, isActive, cursor}.
+
+import { make, rounded, scanTypeName } from "./dom.js";
+import { distance, side } from "./geometry.js";
+import { fill, outlines } from "./overlay.js";
+import { PRESETS, paint, toCentre, windowOf } from "./window.js";
+
+const SCALE_MM = [100, 50, 20, 10, 5, 2, 1];
+const RULER_COLOUR = "#ffe27a";
+const CHOSEN_COLOUR = "#ffffff";
+
+export class Pane {
+  #greys = {};
+  #fill = {};
+  #outlines = {};
+
+  constructor() {
+    this.canvas = make("canvas", { tabIndex: 0, role: "img" });
+    const corner = (place) => make("span", { className: `corner ${place}` });
+    this.corners = { name: corner("top left"), person: corner("top right"), place: corner("bottom left"), window: corner("bottom right") };
+    const side = (place, text) => make("span", { className: `side ${place}`, textContent: text, ariaHidden: "true" });
+    this.note = make("span", { className: "note", hidden: true });
+    this.hover = make("span", { className: "hover", hidden: true });
+    const sides = [side("north", "H"), side("south", "F"), side("west", "A"), side("east", "P")];
+    this.element = make("figure", { className: "pane" }, this.canvas, Object.values(this.corners), sides, this.note, this.hover);
+  }
+
+  /** Width and height in pixels of the page. */
+  get size() {
+    return [this.canvas.clientWidth, this.canvas.clientHeight];
+  }
+
+  /** Row and column, not rounded, under a point of the canvas. */
+  voxelAt([x, y]) {
+    const { centre, scale, scan } = this.view;
+    const [width, height] = this.size;
+    return [centre[0] + (y - height / 2) / (scan.spacing_mm[1] * scale), centre[1] + (x - width / 2) / (scan.spacing_mm[2] * scale)];
+  }
+
+  /** The point of the canvas at a row and column. */
+  pointOf([row, column]) {
+    const { centre, scale, scan } = this.view;
+    const [width, height] = this.size;
+    return [width / 2 + (column - centre[1]) * scan.spacing_mm[2] * scale, height / 2 + (row - centre[0]) * scan.spacing_mm[1] * scale];
+  }
+
+  /** `{value, label}` at a row and column; nothing beyond the slice or before it has arrived. */
+  probe([row, column]) {
+    const { image, mask } = this.view.entry;
+    const [r, c] = [Math.round(row), Math.round(column)];
+    const [, rows, columns] = this.view.scan.shape;
+    if (r < 0 || c < 0 || r >= rows || c >= columns) return null;
+    return { row: r, column: c, value: image?.data[r * columns + c], label: mask?.data[r * columns + c] };
+  }
+
+  /** Writes a structure's name beside a point; no point: no name. */
+  name(point, text, colour) {
+    this.hover.hidden = !point;
+    if (!point) return;
+    const swatch = make("i", { className: "swatch" });
+    swatch.style.background = colour;
+    this.hover.replaceChildren(swatch, text);
+    const [width, height] = this.size;
+    const isRight = point[0] > width / 2;
+    this.hover.style.left = isRight ? "auto" : `${point[0] + 14}px`;
+    this.hover.style.right = isRight ? `${width - point[0] + 14}px` : "auto";
+    this.hover.style.top = `${Math.min(point[1] + 12, height - 32)}px`;
+  }
+
+  draw(view) {
+    this.view = view;
+    const [width, height] = this.size;
+    const sharpness = devicePixelRatio || 1;
+    const pixels = [width, height].map((n) => Math.max(1, Math.round(n * sharpness)));
+    if (this.canvas.width !== pixels[0]) this.canvas.width = pixels[0];
+    if (this.canvas.height !== pixels[1]) this.canvas.height = pixels[1];
+    const context = this.canvas.getContext("2d");
+    context.setTransform(sharpness, 0, 0, sharpness, 0, 0);
+    context.clearRect(0, 0, width, height);
+    this.#drawGreys(context);
+    if (view.state.overlay && view.entry.mask) this.#drawLabels(context);
+    if (view.cursor) this.#drawCursor(context);
+    if (view.isActive && view.state.ruler?.[0] === view.slice) this.#drawRuler(context);
+    this.#drawScale(context);
+    this.#tell();
+  }
+
+  /** The corners of the slice on the canvas: x, y, width, height. */
+  #box() {
+    const [, rows, columns] = this.view.scan.shape;
+    const [x, y] = this.pointOf([-0.5, -0.5]);
+    const [right, bottom] = this.pointOf([rows - 0.5, columns - 0.5]);
+    return [x, y, right - x, bottom - y];
+  }
+
+  #drawGreys(context) {
+    const { entry, bounds } = this.view;
+    context.imageSmoothingEnabled = true;
+    context.imageSmoothingQuality = "high";
+    if (entry.image && bounds) {
+      if (this.#greys.image !== entry.image || this.#greys.low !== bounds.low || this.#greys.high !== bounds.high) {
+        const [rows, columns] = entry.image.shape;
+        const picture = new ImageData(columns, rows);
+        paint(entry.image.data, bounds, new Uint32Array(picture.data.buffer));
+        const canvas = new OffscreenCanvas(columns, rows);
+        canvas.getContext("2d").putImageData(picture, 0, 0);
+        this.#greys = { image: entry.image, ...bounds, canvas };
+      }
+      context.drawImage(this.#greys.canvas, ...this.#box());
+    } else if (entry.quick) {
+      context.drawImage(entry.quick, ...this.#box());
+    } else if (this.#greys.canvas) {
+      // The last slice, so that nothing flashes; dim, because it is not the one that was asked for.
+      context.globalAlpha = 0.3;
+      context.drawImage(this.#greys.canvas, ...this.#box());
+      context.globalAlpha = 1;
+    }
+  }
+
+  #drawLabels(context) {
+    const { entry, state, colours, palette } = this.view;
+    if (this.#fill.mask !== entry.mask || this.#fill.colours !== colours) {
+      this.#fill = { mask: entry.mask, colours, canvas: fill(entry.mask, colours) };
+    }
+    if (this.#outlines.mask !== entry.mask) this.#outlines = { mask: entry.mask, paths: outlines(entry.mask) };
+    context.imageSmoothingEnabled = false;
+    context.globalAlpha = state.alpha;
+    context.drawImage(this.#fill.canvas, ...this.#box());
+    context.globalAlpha = 1;
+    if (state.outline) {
+      for (const [label, path] of this.#outlines.paths) {
+        if (colours[label] !== 0) this.#stroke(context, path, palette.get(label), 1.25);
+      }
+    }
+    const chosen = this.#outlines.paths.get(state.disc);
+    if (chosen) {
+      this.#stroke(context, chosen, "#000000", 4.5);
+      this.#stroke(context, chosen, CHOSEN_COLOUR, 2);
+    }
+  }
+
+  /** Lines of the same width whatever the zoom. */
+  #stroke(context, path, colour, width) {
+    const [, rows, columns] = this.view.scan.shape;
+    const [x, y, across, down] = this.#box();
+    const onCanvas = new Path2D();
+    onCanvas.addPath(path, new DOMMatrix([across / columns, 0, 0, down / rows, x, y]));
+    context.lineCap = "round";
+    context.lineWidth = width;
+    context.strokeStyle = colour;
+    context.stroke(onCanvas);
+  }
+
+  #drawCursor(context) {
+    const [x, y] = this.pointOf(this.view.cursor);
+    context.strokeStyle = "#ffffffb0";
+    context.lineWidth = 1;
+    context.beginPath();
+    for (const [dx, dy] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+      context.moveTo(x + 4 * dx, y + 4 * dy);
+      context.lineTo(x + 12 * dx, y + 12 * dy);
+    }
+    context.stroke();
+  }
+
+  #drawRuler(context) {
+    const [, ...ends] = this.view.state.ruler;
+    const [from, to] = [ends.slice(0, 2), ends.slice(2)];
+    const [[x, y], [toX, toY]] = [this.pointOf(from), this.pointOf(to)];
+    for (const [colour, width] of [["#000000", 4], [RULER_COLOUR, 1.75]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = width;
+      context.beginPath();
+      context.moveTo(x, y);
+      context.lineTo(toX, toY);
+      for (const [endX, endY] of [[x, y], [toX, toY]]) {
+        context.moveTo(endX + 4, endY);
+        context.arc(endX, endY, 4, 0, 2 * Math.PI);
+      }
+      context.stroke();
+    }
+    const text = `${distance(this.view.scan, from, to).toFixed(1)} mm`;
+    written(context, text, Math.max(x, toX) + 10, toX > x ? toY + 4 : y + 4, RULER_COLOUR);
+  }
+
+  #drawScale(context) {
+    const [width, height] = this.size;
+    const { scale } = this.view;
+    const mm = SCALE_MM.find((one) => one * scale < width / 4) ?? SCALE_MM.at(-1);
+    const [x, y] = [width / 2 - (mm * scale) / 2, height - (width < 420 ? 54 : 14)];
+    context.strokeStyle = "#e6edf3";
+    context.lineWidth = 1.5;
+    context.beginPath();
+    context.moveTo(x, y - 4);
+    context.lineTo(x, y);
+    context.lineTo(x + mm * scale, y);
+    context.lineTo(x + mm * scale, y - 4);
+    context.stroke();
+    written(context, mm >= 10 ? `${mm / 10} cm` : `${mm} mm`, x + mm * scale + 6, y + 3, "#e6edf3");
+  }
+
+  #tell() {
+    const { scan, slice, bounds, state, entry, isOutside } = this.view;
+    const { sex, age } = scan.metadata ?? {};
+    this.corners.name.textContent = `${scan.scan_id}\n${scanTypeName(scan.scan_type)}`;
+    const person = [{ F: "female", M: "male" }[sex] ?? sex, age === null || age === undefined ? null : `${rounded(age)} y`];
+    this.corners.person.textContent = person.filter(Boolean).join("\n");
+    const place = [`slice ${slice} of 0–${scan.shape[0] - 1}`, side(scan, slice)];
+    this.corners.place.textContent = place.join("\n");
+    this.canvas.setAttribute("aria-label", `Scan ${scan.scan_id}, ${place.join(", ")}`);
+    this.corners.window.textContent = bounds ? windowText(windowOf(state, scan), toCentre(bounds)) : "";
+    this.canvas.dataset.drawn = entry.image && entry.mask && bounds ? `${scan.scan_id} ${slice}` : "";
+    const isComing = !entry.image && !entry.quick;
+    const note = entry.problem?.message ?? (isComing ? `slice ${slice} is on its way` : isOutside ? "outside this series; its nearest slice" : "");
+    this.note.textContent = note;
+    this.note.hidden = note === "";
+  }
+}
+
+/** "C 278 W 386", and the name of a preset. */
+function windowText(window, { centre, width }) {
+  const numbers = `C ${rounded(centre, 1)}  W ${rounded(width, 1)}`;
+  const preset = PRESETS.find((one) => one.window === window);
+  return preset ? `${numbers}\n${preset.name.toLowerCase()}` : numbers;
+}
+
+/** Text with a dark edge, to be read on any grey. */
+function written(context, text, x, y, colour) {
+  context.font = "12px system-ui, sans-serif";
+  context.lineWidth = 3;
+  context.strokeStyle = "#000000";
+  context.strokeText(text, x, y);
+  context.fillStyle = colour;
+  context.fillText(text, x, y);
+}

@@ -1,0 +1,249 @@
+// The pictures in the middle: which slices of which scans, at which place and scale, and what gestures change.
+
+import { byId, rounded } from "./dom.js";
+import { across, distance, fitOf, middleOf, toPatient, toVoxel } from "./geometry.js";
+import { listen } from "./gestures.js";
+import { coloursBy } from "./overlay.js";
+import { Pane } from "./pane.js";
+import { Slices } from "./slices.js";
+import { MAX_ZOOM, MIN_ZOOM, between } from "./state.js";
+import { boundsOf, dragged, windowOf } from "./window.js";
+
+const AHEAD = 3;
+
+export class Stage {
+  #panes = new Map(); // scan id → Pane
+  #slices = new Slices(() => this.redraw());
+  #pointer = null; // {pane, point}: where the pointer is
+  #cursor = null; // {scan, at}: the same in the patient, for the other scans
+  #atWindowDrag = null;
+  #direction = 1;
+  #isDue = false;
+  #hiddenNow = null;
+  #coloursNow = null;
+
+  /** `session` has the scans that are shown; `onDrawn()` is called after drawing. */
+  constructor(store, session, onDrawn) {
+    this.store = store;
+    this.session = session;
+    this.onDrawn = onDrawn;
+    new ResizeObserver(() => this.redraw()).observe(byId("views"));
+  }
+
+  /** Draws at the next opportunity. */
+  redraw() {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    requestAnimationFrame(() => {
+      this.#isDue = false;
+      this.#draw();
+    });
+  }
+
+  retry() {
+    this.#slices.retry();
+    this.redraw();
+  }
+
+  /** The stored values and mask of the slice that is looked at. */
+  get entry() {
+    const { scan } = this.session;
+    return scan?.shape ? this.#slices.get(scan.scan_id, this.store.now.slice) : {};
+  }
+
+  /** Black and white of the scan that is looked at. */
+  get bounds() {
+    const { scan } = this.session;
+    return scan?.intensity ? boundsOf(windowOf(this.store.now, scan), scan, () => this.redraw()) : null;
+  }
+
+  step(by) {
+    const { scan } = this.session;
+    if (scan?.shape) this.goTo(this.store.now.slice + by);
+  }
+
+  goTo(slice) {
+    const { scan } = this.session;
+    const next = between(slice, 0, scan.shape[0] - 1);
+    if (next === this.store.now.slice) return;
+    this.#direction = Math.sign(next - this.store.now.slice);
+    this.store.set({ slice: next });
+  }
+
+  /** Zooms; what is under `point`, or else in the middle, stays where it is. */
+  zoom(factor, point = null) {
+    const pane = this.#panes.get(this.session.scan?.scan_id);
+    if (!pane?.view) return;
+    const zoom = between(this.store.now.zoom * factor, MIN_ZOOM, MAX_ZOOM);
+    const { centre } = pane.view;
+    const fixed = point ? pane.voxelAt(point) : centre;
+    const share = this.store.now.zoom / zoom;
+    this.store.set({ zoom, centre: centre.map((at, n) => fixed[n] + (at - fixed[n]) * share) });
+  }
+
+  reset() {
+    this.store.set({ zoom: 1, centre: null });
+  }
+
+  #draw() {
+    const { scan } = this.session;
+    // Until the next scan is known, the last one stays.
+    if (!scan?.shape || this.store.now.slice === null) return;
+    const shown = this.store.now.linked ? this.session.series : [scan];
+    this.#arrange(shown);
+    const views = shown.map((one) => this.#viewOf(one));
+    this.#fetch(views);
+    const fits = views.map((view) => fitOf(view.scan, this.#panes.get(view.scan.scan_id).size));
+    const scale = Math.min(...fits) * this.store.now.zoom;
+    const colours = this.#colours();
+    for (const view of views) {
+      const entry = this.#slices.get(view.scan.scan_id, view.slice);
+      const bounds = boundsOf(windowOf(this.store.now, view.scan), view.scan, () => this.redraw());
+      const isActive = view.scan === scan;
+      this.#panes.get(view.scan.scan_id).element.classList.toggle("active", isActive && views.length > 1);
+      this.#panes.get(view.scan.scan_id).draw({ ...view, entry, bounds, scale, ...colours, state: this.store.now, isActive, cursor: this.#cursorIn(view.scan) });
+    }
+    this.#tellPointer();
+    this.onDrawn();
+  }
+
+  /** One pane for each scan, in their order. */
+  #arrange(shown) {
+    const ids = shown.map((scan) => scan.scan_id);
+    if ([...this.#panes.keys()].join() === ids.join()) return;
+    const known = this.#panes;
+    this.#panes = new Map(ids.map((id) => [id, known.get(id) ?? this.#newPane(id)]));
+    byId("views").replaceChildren(...[...this.#panes.values()].map((pane) => pane.element));
+  }
+
+  /** Where a scan is looked at: the same place in the patient as in the scan that is looked at. */
+  #viewOf(scan) {
+    const { slice, centre } = this.store.now;
+    const main = this.session.scan;
+    const middle = centre ?? middleOf(main);
+    if (scan === main) return { scan, slice, centre: middle, isOutside: false };
+    const [at, ...place] = across(main, scan, [slice, ...middle]);
+    const nearest = between(Math.round(at), 0, scan.shape[0] - 1);
+    return { scan, slice: nearest, centre: place, isOutside: Math.abs(at - nearest) > 1 };
+  }
+
+  /** What is shown first, then what is likely to be shown next. */
+  #fetch(views) {
+    const wanted = views.map(({ scan, slice }) => ({
+      scan: scan.scan_id,
+      slice,
+      quick: this.#panes.get(scan.scan_id).view ? null : windowOf(this.store.now, scan),
+    }));
+    const steps = Array.from({ length: AHEAD }, (_, n) => (n + 1) * this.#direction).concat(-this.#direction);
+    for (const step of steps) {
+      for (const { scan, slice } of views) {
+        const next = slice + step;
+        if (next >= 0 && next < scan.shape[0]) wanted.push({ scan: scan.scan_id, slice: next });
+      }
+    }
+    this.#slices.want(wanted);
+  }
+
+  /** The same object while nothing about the colours changes. */
+  #colours() {
+    const hidden = this.store.now.hidden.join();
+    if (this.#hiddenNow !== hidden) {
+      this.#hiddenNow = hidden;
+      this.#coloursNow = coloursBy((label) => this.session.labelOf(label), this.store.now.hidden);
+    }
+    return this.#coloursNow;
+  }
+
+  #newPane(id) {
+    const pane = new Pane();
+    const active = () => this.store.now.scan === id;
+    listen(pane.canvas, {
+      begin: () => {
+        if (!active() && pane.view) this.#look(pane.view);
+        this.#atWindowDrag = pane.view && { scan: pane.view.scan, bounds: pane.view.bounds };
+      },
+      step: (by) => this.step(by),
+      zoom: (factor, point) => this.zoom(factor, point),
+      pan: (right, down) => this.#pan(pane, right, down),
+      window: (right, down) => this.#window(right, down),
+      measure: (from, to, isDone) => this.#measure(pane, from, to, isDone),
+      hover: (point) => this.#hover(pane, point),
+      click: (point) => this.#click(pane, point),
+      reset: () => this.reset(),
+      isMeasuring: () => this.store.now.measuring,
+      isZoomed: () => this.store.now.zoom > 1,
+    });
+    return pane;
+  }
+
+  /** Makes the scan of a view the one that is looked at, at the place that it shows. */
+  #look({ scan, slice, centre }) {
+    this.store.set({ scan: scan.scan_id, slice, centre: this.store.now.centre && centre, ruler: null }, { push: true });
+  }
+
+  #pan(pane, right, down) {
+    const { centre, scale, scan } = pane.view;
+    const moved = [centre[0] - down / (scan.spacing_mm[1] * scale), centre[1] - right / (scan.spacing_mm[2] * scale)];
+    this.store.set({ centre: moved.map((at, n) => between(at, 0, scan.shape[n + 1] - 1)) });
+  }
+
+  #window(right, down) {
+    const { scan, bounds } = this.#atWindowDrag ?? {};
+    if (!bounds) return;
+    this.store.set({ windows: { ...this.store.now.windows, [scan.scan_type]: dragged(bounds, scan, right, down) } });
+  }
+
+  #measure(pane, from, to, isDone) {
+    const ruler = [this.store.now.slice, ...pane.voxelAt(from), ...pane.voxelAt(to)];
+    this.store.set({ ruler }, { push: isDone });
+  }
+
+  #click(pane, point) {
+    const label = pane.probe(pane.voxelAt(point))?.label;
+    if (this.session.labelOf(label)?.group === "discs") this.store.set({ disc: label });
+  }
+
+  #hover(pane, point) {
+    this.#pointer?.pane.name(null);
+    this.#pointer = point && pane.view ? { pane, point } : null;
+    const hadCursor = this.#cursor !== null;
+    this.#cursor = this.#pointer && this.store.now.linked ? cursorAt(pane, point) : null;
+    if (hadCursor || this.#cursor) this.redraw();
+    this.#tellPointer();
+  }
+
+  /** Names what is under the pointer, which may have changed under it. */
+  #tellPointer() {
+    const { pane, point } = this.#pointer ?? {};
+    const found = pane && pane.probe(pane.voxelAt(point));
+    const parts = [this.#rulerText(), found && readoutOf(found, pane.view.scan, this.session)];
+    byId("readout").textContent = parts.filter(Boolean).join(" · ");
+    if (!pane) return;
+    const isNamed = found?.label > 0 && this.store.now.overlay;
+    pane.name(isNamed ? point : null, isNamed && this.session.nameOf(found.label), isNamed && this.session.labelOf(found.label).colour);
+  }
+
+  #rulerText() {
+    const [slice, ...ends] = this.store.now.ruler ?? [];
+    const { scan } = this.session;
+    if (!scan || slice !== this.store.now.slice) return null;
+    return `ruler ${distance(scan, ends.slice(0, 2), ends.slice(2)).toFixed(1)} mm`;
+  }
+
+  #cursorIn(scan) {
+    if (!this.#cursor || this.#cursor.scan === scan) return null;
+    return toVoxel(scan.geometry.affine_lps, this.#cursor.at).slice(1);
+  }
+}
+
+function cursorAt(pane, point) {
+  const { scan, slice } = pane.view;
+  return { scan, at: toPatient(scan.geometry.affine_lps, [slice, ...pane.voxelAt(point)]) };
+}
+
+function readoutOf({ row, column, value, label }, scan, session) {
+  const parts = [`row ${row}, column ${column}`];
+  if (value !== undefined) parts.push(`value ${rounded(value, 3)}`);
+  if (label) parts.push(session.nameOf(label));
+  return `${scan.scan_id} · ${parts.join(" · ")}`;
+}

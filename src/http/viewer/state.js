@@ -1,0 +1,136 @@
+// What is shown, and the page's address: each is made from the other, so that every view can be shared.
+
+/** Filters by their names in /v1/scans. */
+export const FILTERS = ["split", "scan_type", "sex", "age", "manufacturer", "pfirrmann"];
+/** Classes of labels by their names in `labels=` of overlays. */
+export const CLASSES = ["vertebrae", "discs", "canal", "partial"];
+const SCAN_TYPES = ["t1", "t2", "t2_SPACE"];
+
+const INITIAL = Object.freeze({
+  filters: {}, // name → the condition as the interface takes it
+  scan: null,
+  slice: null, // null until the scan is known
+  disc: null, // label of the chosen disc
+  overlay: true,
+  alpha: 0.35,
+  outline: true,
+  hidden: [], // classes
+  window: "auto", // auto, full, pLO,HI
+  windows: {}, // scan type → C,W, where one was dragged
+  zoom: 1,
+  centre: null, // row and column in the middle of the picture; null: of the scan
+  linked: false,
+  measuring: false,
+  ruler: null, // slice, row, column, row, column
+});
+
+/** The state that an address's fragment describes. What cannot be read is left out. */
+export function parse(fragment) {
+  const given = new URLSearchParams(fragment.replace(/^#/, ""));
+  const state = { ...INITIAL, filters: {}, windows: {} };
+  for (const name of FILTERS) if (given.get(name)) state.filters[name] = given.get(name);
+  state.scan = given.get("scan");
+  state.slice = whole(given.get("slice"));
+  state.disc = whole(given.get("disc"));
+  state.overlay = given.get("overlay") !== "0";
+  state.outline = given.get("outline") !== "0";
+  const alpha = numbers(given.get("alpha"), 1);
+  if (alpha) state.alpha = between(alpha[0], 0, 1);
+  state.hidden = (given.get("hidden") ?? "").split(",").filter((name) => CLASSES.includes(name));
+  if (isPreset(given.get("window"))) state.window = given.get("window");
+  for (const type of SCAN_TYPES) {
+    const window = numbers(given.get(`window_${type}`), 2);
+    if (window && window[1] > 1) state.windows[type] = window.join(",");
+  }
+  const zoom = numbers(given.get("zoom"), 1);
+  if (zoom) state.zoom = between(zoom[0], MIN_ZOOM, MAX_ZOOM);
+  state.centre = numbers(given.get("centre"), 2);
+  state.linked = given.get("linked") === "1";
+  state.measuring = given.get("measure") === "1";
+  state.ruler = numbers(given.get("ruler"), 5);
+  return state;
+}
+
+export const MIN_ZOOM = 0.5;
+export const MAX_ZOOM = 20;
+
+/** The fragment that describes a state. */
+export function format(state) {
+  const told = new URLSearchParams();
+  const tell = (name, value, silent) => silent || told.set(name, value);
+  for (const name of FILTERS) tell(name, state.filters[name], !state.filters[name]);
+  tell("scan", state.scan, !state.scan);
+  tell("slice", state.slice, state.slice === null);
+  tell("disc", state.disc, state.disc === null);
+  tell("overlay", "0", state.overlay);
+  tell("outline", "0", state.outline);
+  tell("alpha", state.alpha, state.alpha === INITIAL.alpha);
+  tell("hidden", state.hidden.join(","), state.hidden.length === 0);
+  tell("window", state.window, state.window === INITIAL.window);
+  for (const [type, window] of Object.entries(state.windows)) told.set(`window_${type}`, window);
+  tell("zoom", Number(state.zoom.toFixed(3)), state.zoom === 1);
+  tell("centre", state.centre?.map((n) => Number(n.toFixed(2))).join(","), !state.centre);
+  tell("linked", "1", !state.linked);
+  tell("measure", "1", !state.measuring);
+  tell("ruler", state.ruler?.map((n) => Number(n.toFixed(1))).join(","), !state.ruler);
+  return `#${told.toString().replaceAll("%2C", ",")}`;
+}
+
+/** Holds the state and the address together, and tells who listens. */
+export class Store {
+  #listeners = [];
+  #timer = null;
+
+  constructor() {
+    this.now = parse(location.hash);
+    addEventListener("popstate", () => {
+      clearTimeout(this.#timer);
+      this.#timer = null;
+      this.#become(parse(location.hash));
+    });
+  }
+
+  /** `listener(now, before)` after every change. */
+  listen(listener) {
+    this.#listeners.push(listener);
+  }
+
+  /** Changes the state. A step that one would want to go back from is `push`ed; others replace the address, and not
+   * at every pixel of a drag, which browsers limit. */
+  set(patch, { push = false } = {}) {
+    const next = { ...this.now, ...patch };
+    if (push && format(next) !== format(this.now)) {
+      this.#write();
+      history.pushState(null, "", format(next));
+    } else {
+      this.#timer ??= setTimeout(() => this.#write(), 200);
+    }
+    this.#become(next);
+  }
+
+  #write() {
+    clearTimeout(this.#timer);
+    this.#timer = null;
+    if (location.hash !== format(this.now)) history.replaceState(null, "", format(this.now));
+  }
+
+  #become(next) {
+    const before = this.now;
+    this.now = next;
+    for (const listener of this.#listeners) listener(next, before);
+  }
+}
+
+export const isPreset = (text) => text === "auto" || text === "full" || /^p[\d.]+,[\d.]+$/.test(text ?? "");
+
+export const between = (value, low, high) => Math.min(high, Math.max(low, value));
+
+function whole(text) {
+  return /^\d{1,6}$/.test(text ?? "") ? Number(text) : null;
+}
+
+/** So many finite numbers, separated by commas. */
+function numbers(text, count) {
+  const found = (text ?? "").split(",").map((part) => (part.trim() === "" ? NaN : Number(part)));
+  return found.length === count && found.every(Number.isFinite) ? found : null;
+}

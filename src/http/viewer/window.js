@@ -1,0 +1,69 @@
+// Windows: which stored value is black and which is white. Worked out here from the stored values, so that dragging
+// asks nothing of the server.
+
+import { askBounds } from "./api.js";
+
+export const PRESETS = [
+  { window: "auto", name: "Auto", key: "a", about: "the foreground of the scan, without its extremes" },
+  { window: "full", name: "Full", key: "f", about: "smallest to largest value: nothing is clipped" },
+  { window: "p1,99", name: "1–99 %", key: "p", about: "from the scan's 1st to its 99th percentile" },
+];
+
+/** The window of a scan as text: the one dragged for scans of its type, or the preset. */
+export const windowOf = (state, scan) => state.windows[scan.scan_type] ?? state.window;
+
+const percentiles = new Map();
+
+/** Black and white of a window, in stored values; null while the server is being asked, `onKnown` is called then. */
+export function boundsOf(window, scan, onKnown) {
+  if (window === "auto") return scan.intensity.auto_window;
+  if (window === "full") return { low: scan.intensity.min, high: scan.intensity.max };
+  if (!window.startsWith("p")) return fromCentre(...window.split(",").map(Number));
+  const key = `${scan.scan_id} ${scan.files.revision} ${window}`;
+  if (!percentiles.has(key)) {
+    percentiles.set(key, null);
+    const keep = (bounds) => {
+      percentiles.set(key, bounds);
+      onKnown();
+    };
+    // A percentile that the server does not take is shown as the automatic window.
+    askBounds(scan.scan_id, window).then(keep, () => keep(scan.intensity.auto_window));
+  }
+  return percentiles.get(key);
+}
+
+/** DICOM PS3.3 C.11.2.1.2, as the service reads `window=C,W`. */
+const fromCentre = (centre, width) => ({ low: centre - width / 2, high: centre + width / 2 - 1 });
+
+/** Centre and width of bounds. */
+export const toCentre = ({ low, high }) => ({ centre: (low + high + 1) / 2, width: high - low + 1 });
+
+/** The window after a drag of so many pixels: to the right widens it, upwards darkens it. The whole range is worth
+ * some 600 pixels. */
+export function dragged(bounds, scan, right, down) {
+  const { centre, width } = toCentre(bounds);
+  const range = scan.intensity.max - scan.intensity.min || 1;
+  const step = Math.min(Math.max(width, range / 50), range) / 300;
+  const round = range > 50 ? Math.round : (value) => Number(value.toPrecision(4));
+  return [round(centre + down * step), Math.max(round(width + right * step), 2)].join(",");
+}
+
+/** Greys, opaque, of stored values. */
+export function paint(values, { low, high }, pixels) {
+  const grey = (value) => {
+    const share = high > low ? (value - low) / (high - low) : value > low ? 1 : 0;
+    return 0xff000000 | (Math.round(Math.min(1, Math.max(0, share)) * 255) * 0x010101);
+  };
+  const bytes = values.BYTES_PER_ELEMENT;
+  if (bytes > 2) {
+    for (let n = 0; n < values.length; n += 1) pixels[n] = grey(values[n]);
+    return;
+  }
+  // Every value there can be, looked up by its bits.
+  const bits = bytes === 2 ? new Uint16Array(values.buffer) : new Uint8Array(values.buffer);
+  const isSigned = values instanceof Int16Array || values instanceof Int8Array;
+  const count = 2 ** (8 * bytes);
+  const table = new Uint32Array(count);
+  for (let n = 0; n < count; n += 1) table[n] = grey(isSigned && n >= count / 2 ? n - count : n);
+  for (let n = 0; n < bits.length; n += 1) pixels[n] = table[bits[n]];
+}

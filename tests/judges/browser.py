@@ -1,0 +1,151 @@
+"""A browser that looks at the viewer: Debian's Chromium, driven through its own driver."""
+
+import base64
+import io
+import json
+import shutil
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+from selenium import webdriver
+from selenium.common.exceptions import TimeoutException
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.ui import WebDriverWait
+
+INSTALL = "apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver"
+SCREENSHOTS = Path(__file__).resolve().parents[2] / "target" / "viewer-screenshots"
+# Nothing waits so long unless it is broken.
+PATIENCE_SECONDS = 40
+
+
+def started() -> webdriver.Chrome:
+    driver, chromium = shutil.which("chromedriver"), shutil.which("chromium")
+    if not driver or not chromium:
+        pytest.fail(f"the viewer is judged in a browser, and none is installed; run: {INSTALL}")
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    for argument in (
+        "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--force-device-scale-factor=1", "--hide-scrollbars",
+        "--disable-background-networking", "--disable-component-update", "--no-first-run",
+    ):
+        options.add_argument(argument)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    return webdriver.Chrome(options=options, service=Service(driver))
+
+
+class Viewer:
+    """The page of one server in a browser's tab, as its user sees and handles it."""
+
+    def __init__(self, driver: webdriver.Chrome, address: str):
+        self.driver, self.address = driver, address
+        self.requests: list[str] = []
+        self.errors: list[dict] = []
+        self.resize(1280, 800)
+        # What a page before this one did is not this one's.
+        self.driver.get("about:blank")
+        for log in ("browser", "performance"):
+            self.driver.get_log(log)
+
+    def resize(self, width: int, height: int):
+        sizes = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sizes)
+
+    def open(self, fragment: str = "", drawn: str | None = None):
+        """The page, afresh; waits for this slice, `scan slice`."""
+        self.driver.get("about:blank")
+        self.driver.get(f"{self.address}/{fragment}")
+        if drawn:
+            self.wait_drawn(drawn)
+
+    def until(self, holds, what: str):
+        try:
+            return WebDriverWait(self.driver, PATIENCE_SECONDS, poll_frequency=0.05).until(lambda _: holds())
+        except TimeoutException:
+            self.screenshot("failed")
+            raise AssertionError(f"{what}; the address is {self.driver.current_url}, drawn is {self.drawn()}") from None
+
+    def find(self, selector: str):
+        return self.driver.find_element(By.CSS_SELECTOR, selector)
+
+    def all(self, selector: str) -> list:
+        return self.driver.find_elements(By.CSS_SELECTOR, selector)
+
+    def text(self, selector: str) -> str:
+        return self.find(selector).text
+
+    def js(self, script: str, *arguments):
+        return self.driver.execute_script(script, *arguments)
+
+    def click(self, selector: str):
+        self.until(lambda: self.all(selector), f"there is no {selector}")
+        self.find(selector).click()
+
+    def button(self, text: str, within: str = "body"):
+        found = [button for button in self.all(f"{within} button, {within} a") if button.text.split("\n")[0].startswith(text)]
+        assert found, f"no {text!r} in {within}"
+        return found[0]
+
+    def press(self, *keys: str):
+        actions = ActionChains(self.driver)
+        for key in keys:
+            actions.send_keys(key)
+        actions.perform()
+
+    def canvas(self, n: int = 0):
+        return self.all(".pane canvas")[n]
+
+    def drawn(self) -> list[str]:
+        """What each pane shows, once its values and mask have arrived and are drawn."""
+        return self.js("return [...document.querySelectorAll('.pane canvas')].map(c => c.dataset.drawn ?? '')")
+
+    def wait_drawn(self, *expected: str):
+        self.until(lambda: self.drawn() == list(expected), f"{expected} is not drawn")
+
+    def fragment(self) -> dict[str, str]:
+        """The address's fragment, once it is written: it follows the state within some milliseconds."""
+        self.driver.execute_async_script("setTimeout(arguments[0], 400)")
+        given = self.js("return Object.fromEntries(new URLSearchParams(location.hash.slice(1)))")
+        return dict(given)
+
+    def picture(self, n: int = 0) -> np.ndarray:
+        """What the canvas shows, rows × columns × RGB, without what lies over it."""
+        png = self.js(
+            "const c = document.querySelectorAll('.pane canvas')[arguments[0]];"
+            "const o = document.createElement('canvas'); o.width = c.width; o.height = c.height;"
+            "const x = o.getContext('2d'); x.fillRect(0, 0, o.width, o.height); x.drawImage(c, 0, 0);"
+            "return o.toDataURL('image/png').split(',')[1]", n,
+        )
+        return pixels(png)
+
+    def screenshot(self, name: str):
+        SCREENSHOTS.mkdir(parents=True, exist_ok=True)
+        self.driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
+
+    def drain(self) -> list[str]:
+        """What was requested since the last call. Keeps requests and errors for the end of the test."""
+        self.errors += [entry for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
+        messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
+        sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+        self.requests += sent
+        return sent
+
+    def close(self, may_fail: str | None = None):
+        """No error in the console (but of requests to what `may_fail` names), nothing asked of another server."""
+        self.drain()
+        self.driver.get("about:blank")
+        self.driver.get_log("browser")
+        ours = urlsplit(self.address).netloc
+        asked = [urlsplit(url) for url in self.requests]
+        others = [url.geturl() for url in asked if url.scheme in {"http", "https", "ws", "wss"} and url.netloc != ours]
+        assert not others, others
+        errors = [e for e in self.errors if not (may_fail and e["source"] == "network" and may_fail in e["message"])]
+        assert not errors, errors
+
+
+def pixels(base64_png: str) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(base64_png))).convert("RGB")).astype(int)
