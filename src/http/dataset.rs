@@ -95,9 +95,13 @@ fn links() -> Links {
     let others = ["dataset", "labels", "splits", "stats", "audit", "exports"];
     let mut links: Links =
         tables.iter().chain(&others).map(|name| ((*name).to_owned(), json!(format!("/v1/{name}")))).collect();
-    for (name, path) in
-        [("docs", "/docs"), ("croissant", "/croissant.json"), ("openapi", "/openapi.json"), ("problems", "/problems")]
-    {
+    for (name, path) in [
+        ("viewer", "/"),
+        ("docs", "/docs"),
+        ("croissant", "/croissant.json"),
+        ("openapi", "/openapi.json"),
+        ("problems", "/problems"),
+    ] {
         links.insert(name.to_owned(), json!(path));
     }
     links

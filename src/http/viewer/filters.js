@@ -74,7 +74,7 @@ export class Filters {
       const chosen = listOf(filters[name]);
       for (const [value, { chip }] of chips) chip.setAttribute("aria-pressed", String(chosen.includes(value)));
     }
-    const [from, to] = /\.\./.test(filters.age ?? "") ? filters.age.split("..") : ["", ""];
+    const [from, to = from] = (filters.age ?? "").split("..");
     if (byId("age-from")) [byId("age-from").value, byId("age-to").value] = [from, to];
     byId("clear-filters").hidden = Object.keys(filters).length === 0;
     this.#asking?.abort();

@@ -201,4 +201,7 @@ byId("skip").addEventListener("click", (event) => {
   event.preventDefault();
   document.querySelector("#views canvas")?.focus();
 });
-start();
+start().catch((problem) => {
+  byId("message").replaceChildren(make("p", { textContent: `The viewer cannot start: ${problem.message}` }));
+  byId("message").hidden = false;
+});

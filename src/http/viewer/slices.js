@@ -25,8 +25,9 @@ export class Slices {
   want(wanted) {
     const keys = new Set(wanted.map(keyOf));
     for (const [key, entry] of this.#entries) {
-      if (keys.has(key) || !entry.fetching) continue;
-      entry.fetching.abort();
+      // What could not be fetched is asked for again when one comes back to it.
+      if (keys.has(key) || !(entry.fetching || entry.problem)) continue;
+      entry.fetching?.abort();
       this.#entries.delete(key);
     }
     for (const one of wanted) this.#fetch(one);
