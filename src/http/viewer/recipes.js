@@ -65,7 +65,8 @@ export class Recipes {
     this.text = make("pre", { tabIndex: 0 });
     this.copy = make("button", { type: "button", textContent: "Copy", id: "copy" });
     this.copy.addEventListener("click", () => this.#copied());
-    this.element = make("details", { id: "recipes", className: "block" }, make("summary", { textContent: "Use this" }), this.tabs, this.text, this.copy);
+    const hint = make("p", { className: "muted", textContent: "Where the server asks for a token, send it along (Authorization: Bearer …), or ask /v1/signed for an address that needs none." });
+    this.element = make("details", { id: "recipes", className: "block" }, make("summary", { textContent: "Use this" }), this.tabs, this.text, this.copy, hint);
   }
 
   show(state, scan, bounds) {
