@@ -188,7 +188,8 @@ fn routes() -> Vec<Route> {
                 "An address of a picture or a volume that is good without a token, for a while",
             ),
         )
-        .taking(&guard::PARAMETERS),
+        .taking(&guard::PARAMETERS)
+        .requiring("address"),
         Route::json::<AliveBody, _>("/healthz", health::alive, (SERVICE, "get_health", "Whether the process answers")),
         Route::json::<ReadyBody, _>(
             "/readyz",

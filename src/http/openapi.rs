@@ -81,8 +81,8 @@ struct Shared {
 
 impl Shared {
     /// A reference to a parameter. Parameters of one name that differ get a number behind it.
-    fn refer(&mut self, parameter: &Parameter) -> Json {
-        let told = query_parameter(parameter);
+    fn refer(&mut self, parameter: &Parameter, is_required: bool) -> Json {
+        let told = query_parameter(parameter, is_required);
         let mut key = parameter.name.to_owned();
         let mut n = 1;
         while self.parameters.get(&key).is_some_and(|known| *known != told) {
@@ -102,7 +102,7 @@ pub(super) fn answer(document: &Arc<str>, request: &HeaderMap) -> Response {
 }
 
 fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, shared: &mut Shared) -> Json {
-    let Operation { id, tag, summary, parameters, answers, has_ranges, body } = &route.operation;
+    let Operation { id, tag, summary, parameters, required, answers, has_ranges, body } = &route.operation;
     let mut content = Map::new();
     for answer in answers {
         let schema = answer.schema.as_ref().map_or(json!({}), |schema| schema(generator).to_value());
@@ -128,7 +128,7 @@ fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, sha
             json!({ "$ref": format!("#/components/examples/{}", code.name()) });
     }
     let mut all = path_parameters(&route.path);
-    all.extend(parameters.iter().map(|parameter| shared.refer(parameter)));
+    all.extend(parameters.iter().map(|parameter| shared.refer(parameter, *required == Some(parameter.name))));
     let mut told =
         json!({ "operationId": id, "tags": [tag], "summary": summary, "parameters": all, "responses": responses });
     if let Some(body) = body {
@@ -210,7 +210,7 @@ fn path_parameter(path: &str, name: &str) -> Json {
     json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema, "example": example })
 }
 
-fn query_parameter(parameter: &Parameter) -> Json {
+fn query_parameter(parameter: &Parameter, is_required: bool) -> Json {
     let schema = match parameter.form {
         Form::Choice(choices) => json!({ "type": "string", "enum": choices }),
         Form::Integer { min, max } => json!({ "type": "integer", "minimum": min, "maximum": max }),
@@ -222,7 +222,7 @@ fn query_parameter(parameter: &Parameter) -> Json {
     let mut told = json!({
         "name": parameter.name,
         "in": "query",
-        "required": false,
+        "required": is_required,
         "description": format!("{} ({})", parameter.description, parameter.allowed),
         "schema": schema,
     });

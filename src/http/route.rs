@@ -26,6 +26,8 @@ pub(super) struct Operation {
     pub(super) tag: &'static str,
     pub(super) summary: String,
     pub(super) parameters: Vec<Parameter>,
+    /// The parameter without which there is nothing to answer.
+    pub(super) required: Option<&'static str>,
     pub(super) answers: Vec<Answer>,
     /// Whether parts can be asked for.
     pub(super) has_ranges: bool,
@@ -62,13 +64,20 @@ impl Route {
         answers: Vec<Answer>,
     ) -> Self {
         let (id, summary) = (id.to_owned(), summary.to_owned());
-        let operation = Operation { id, tag, summary, parameters, answers, has_ranges: false, body: None };
+        let operation =
+            Operation { id, tag, summary, parameters, required: None, answers, has_ranges: false, body: None };
         Self { path: path.to_owned(), handler, operation }
     }
 
     /// With these parameters.
     pub(super) fn taking(mut self, parameters: &[Parameter]) -> Self {
         self.operation.parameters.extend_from_slice(parameters);
+        self
+    }
+
+    /// Which is refused without this parameter.
+    pub(super) fn requiring(mut self, parameter: &'static str) -> Self {
+        self.operation.required = Some(parameter);
         self
     }
 
