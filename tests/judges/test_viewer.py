@@ -462,6 +462,20 @@ def test_it_waits_for_a_server_that_goes_away(chromium, program, demo, tmp_path)
         viewer.close(may_fail="ERR_CONNECTION")
 
 
+def test_a_server_that_asks_for_a_token_is_looked_at_with_it(chromium, program, demo, tmp_path):
+    made = subprocess.run([program, "token", "somebody"], capture_output=True, text=True, timeout=60, check=True)
+    tokens, token = tmp_path / "tokens", made.stderr.split()[-1]
+    tokens.write_text(made.stdout)
+    tokens.chmod(0o600)
+    shutil.copytree(demo.data, tmp_path / "data")
+    command = [program, "serve", "--data", tmp_path / "data", "--token-file", tokens]
+    with Service(command, demo.source, tmp_path / "data") as service:
+        assert service.client.get("/").status_code == 401
+        viewer = browser.Viewer(chromium, service.address.replace("//", f"//somebody:{token}@"))
+        viewer.open("#scan=1_t2", drawn="1_t2 7")
+        viewer.until(lambda: viewer.js("return document.querySelector('#list img').naturalHeight") == 96, "no thumbnail")
+
+
 HOSTILE = "<img src=x onerror=\"document.title='taken'\"><script>document.title='taken'</script>"
 
 

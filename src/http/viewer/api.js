@@ -46,7 +46,8 @@ async function ask(path, signal, read) {
     const limit = AbortSignal.timeout(PATIENCE_MS);
     let answer;
     try {
-      answer = await fetch(path, { signal: signal ? AbortSignal.any([signal, limit]) : limit });
+      // From the origin: an address that brings a name and a token along is none that fetch takes paths from.
+      answer = await fetch(location.origin + path, { signal: signal ? AbortSignal.any([signal, limit]) : limit });
       if (answer.ok) return await read(answer);
     } catch (error) {
       signal?.throwIfAborted();

@@ -46,7 +46,7 @@ function secondOrSooner() {
 
 async function answers() {
   try {
-    const answer = await fetch("/healthz", { cache: "no-store", signal: AbortSignal.timeout(5000) });
+    const answer = await fetch(`${location.origin}/healthz`, { cache: "no-store", signal: AbortSignal.timeout(5000) });
     return answer.ok;
   } catch {
     return false;
