@@ -118,7 +118,7 @@ class Remote:
         arrays = {}
         for scan, _ in self.keys:
             group = zarr.open_group(f"{self.address}/v1/scans/{scan}.ome.zarr", mode="r")
-            arrays[scan] = group["0"], group["labels/spider/0"]
+            arrays[scan] = group["image"], group["labels/spider/0"]
         while True:
             scan, k = self.random.choice(self.keys)
             image, mask = arrays[scan]

@@ -6,15 +6,14 @@ mod download;
 mod export;
 mod healthcheck;
 mod import;
+mod logging;
 mod serve;
 mod settings;
 mod token;
 
-use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-use tracing_subscriber::EnvFilter;
 
 /// Serves the SPIDER lumbar-spine MRI release over HTTP: slices, masks, overlays, metadata and gradings.
 #[derive(Debug, Parser)]
@@ -22,12 +21,8 @@ use tracing_subscriber::EnvFilter;
 struct Cli {
     #[command(subcommand)]
     command: Command,
-    /// How much to log to standard error: error, warn, info, debug, or a filter such as `sagittal=debug`.
-    #[arg(long, global = true, env = "SAGITTAL_LOG", default_value = "info")]
-    log: String,
-    /// Log one JSON object per line.
-    #[arg(long, global = true, env = "SAGITTAL_LOG_JSON")]
-    log_json: bool,
+    #[command(flatten)]
+    log: logging::LogSettings,
 }
 
 #[derive(Debug, Subcommand)]
@@ -56,9 +51,10 @@ enum Command {
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    if let Err(error) = start_logging(&cli.log, cli.log_json) {
-        return fail(&*error);
-    }
+    let _traces = match logging::start(&cli.log) {
+        Ok(traces) => traces,
+        Err(error) => return fail(&*error),
+    };
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&error),
@@ -78,21 +74,6 @@ pub fn main() -> ExitCode {
 
 /// What a command failed with: shown to the person at the terminal, with every cause.
 type Failure = Box<dyn std::error::Error + Send + Sync>;
-
-fn start_logging(filter: &str, json: bool) -> Result<(), Failure> {
-    let filter =
-        EnvFilter::try_new(filter).map_err(|error| format!("--log {filter:?} is not a log filter: {error}"))?;
-    let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .with_ansi(std::io::stderr().is_terminal());
-    if json {
-        log.json().init();
-    } else {
-        log.with_target(false).init();
-    }
-    Ok(())
-}
 
 #[expect(clippy::print_stderr, reason = "the last word of a failed command belongs on the terminal")]
 fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {

@@ -9,6 +9,7 @@ use axum::http::{HeaderValue, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::app::App;
 use super::metrics::Template;
@@ -22,7 +23,8 @@ const SLOW_SECONDS: f64 = 1.0;
 pub(super) async fn enter(State(app): State<App>, request: Request, next: Next) -> Response {
     let name = request_id::of(request.headers());
     let path = request.uri().path();
-    let span = tracing::info_span!("request", id = name.to_str().unwrap_or_default(), method = %request.method(), path);
+    let (id, method) = (name.to_str().unwrap_or_default(), request.method().as_str());
+    let span = tracing::info_span!("request", id, method, path, status = Empty);
     request_id::CURRENT.scope(name, answered(app, request, next).instrument(span)).await
 }
 
@@ -42,6 +44,7 @@ async fn answered(app: App, request: Request, next: Next) -> Response {
     let (seconds, status) = (start.elapsed().as_secs_f64(), response.status());
     let template = response.extensions_mut().remove::<Template>().unwrap_or_default();
     app.metrics().answered(template, &method, status, seconds);
+    tracing::Span::current().record("status", status.as_u16());
     let (status, milliseconds) = (status.as_u16(), (seconds * 1e3).round());
     match status {
         500.. => tracing::warn!(status, milliseconds, "answered"),

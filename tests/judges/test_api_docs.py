@@ -1,5 +1,6 @@
 """docs/api.md and docs/training.md: every example runs against the demo as it stands there, and shows what it says."""
 
+import os
 import re
 import subprocess
 import sys
@@ -20,9 +21,14 @@ def test_the_pages_have_examples_of_both_kinds():
 
 @pytest.mark.parametrize(("kind", "code", "shown"), [e[1:] for e in EXAMPLES], ids=[e[0] for e in EXAMPLES])
 def test_an_example_works(demo, tmp_path, kind, code, shown):
-    code = code.replace("http://127.0.0.1:8080", demo.address)
+    host, _, port = demo.address.removeprefix("http://").rpartition(":")
+    code = code.replace("http://127.0.0.1:8080", demo.address).replace('"127.0.0.1", 8080', f'"{host}", {port}')
     program = ["bash", "-euo", "pipefail", "-c"] if kind == "sh" else [sys.executable, "-c"]
-    done = subprocess.run([*program, code], cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False)
+    # As somebody who has copied readers.py beside the program.
+    environment = os.environ | {"PYTHONPATH": str(DOCS.parent / "examples")}
+    done = subprocess.run(
+        [*program, code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+    )
     assert done.returncode == 0, done.stderr
     if shown:
         assert done.stdout.strip() == shown.strip()

@@ -3,6 +3,7 @@
 import concurrent.futures
 import hashlib
 import hmac
+import http.server
 import io
 import json
 import re
@@ -408,3 +409,31 @@ def test_a_stopping_server_drops_no_request(program, demo):
         start = answer.index(b"\r\n\r\n") + 4
         assert len(answer) - start == int(re.search(rb"content-length: (\d+)", answer)[1])
         assert service.exit_code() == 0
+
+
+# What it sends.
+
+
+def test_a_collector_is_told_of_every_request(program, demo):
+    sent = []
+
+    class Collector(http.server.BaseHTTPRequestHandler):
+        def do_POST(self):
+            sent.append((self.path, self.rfile.read(int(self.headers["content-length"]))))
+            self.send_response(200)
+            self.send_header("content-length", "0")
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+        threading.Thread(target=collector.serve_forever, daemon=True).start()
+        with served(program, demo, "--otlp", f"http://127.0.0.1:{collector.server_port}") as service:
+            service.client.get("/v1/scans/999_t1", headers={"x-request-id": "probe-1"})
+            service.signal(signal.SIGINT)
+            assert service.exit_code() == 0
+        collector.shutdown()
+    assert {path for path, _ in sent} == {"/v1/traces"}
+    spans = b"".join(body for _, body in sent)
+    assert b"probe-1" in spans and b"/v1/scans/999_t1" in spans

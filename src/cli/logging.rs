@@ -1,0 +1,71 @@
+//! What the process tells of its work: lines on standard error and, for whoever asks, spans to an OpenTelemetry collector.
+
+use std::io::IsTerminal;
+
+use clap::Args;
+use opentelemetry::trace::TracerProvider;
+use opentelemetry_otlp::{SpanExporter, WithExportConfig};
+use opentelemetry_sdk::Resource;
+use opentelemetry_sdk::trace::{SdkTracer, SdkTracerProvider};
+use tracing_subscriber::layer::SubscriberExt;
+use tracing_subscriber::util::SubscriberInitExt;
+use tracing_subscriber::{EnvFilter, Layer, fmt};
+
+use super::Failure;
+
+/// What to tell, and to whom.
+#[derive(Debug, Args)]
+pub(super) struct LogSettings {
+    /// How much to log to standard error: error, warn, info, debug, or a filter such as `sagittal=debug`.
+    #[arg(long, global = true, env = "SAGITTAL_LOG", default_value = "info")]
+    log: String,
+    /// Log one JSON object per line.
+    #[arg(long, global = true, env = "SAGITTAL_LOG_JSON")]
+    log_json: bool,
+    /// Collector that takes a span for every request (OTLP over HTTP), such as `http://127.0.0.1:4318`.
+    #[arg(long, global = true, env = "SAGITTAL_OTLP", value_name = "URL")]
+    otlp: Option<String>,
+}
+
+/// Sends the last spans off when it goes.
+#[derive(Debug)]
+pub(super) struct Traces(Option<SdkTracerProvider>);
+
+impl Drop for Traces {
+    fn drop(&mut self) {
+        if let Some(Err(error)) = self.0.as_ref().map(SdkTracerProvider::shutdown) {
+            tracing::warn!(%error, "the last spans could not be sent");
+        }
+    }
+}
+
+/// Begins to log. Spans are sent as long as the value lives.
+pub(super) fn start(settings: &LogSettings) -> Result<Traces, Failure> {
+    let filter = || {
+        let filter = EnvFilter::try_new(&settings.log);
+        filter.map_err(|error| format!("--log {:?} is not a log filter: {error}", settings.log))
+    };
+    let lines = fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+    let lines = if settings.log_json { lines.json().boxed() } else { lines.with_target(false).boxed() };
+    let provider = settings.otlp.as_deref().map(provider).transpose()?;
+    let spans = provider.as_ref().map(|provider| {
+        let tracer: SdkTracer = provider.tracer("sagittal");
+        // Requests, whatever is logged; what the sending itself does is not told, or it would go on for ever.
+        tracing_opentelemetry::layer().with_tracer(tracer).with_filter(tracing_subscriber::filter::filter_fn(|of| {
+            of.target().starts_with("sagittal") && (of.is_span() || *of.level() <= tracing::Level::INFO)
+        }))
+    });
+    tracing_subscriber::registry().with(lines.with_filter(filter()?)).with(spans).init();
+    Ok(Traces(provider))
+}
+
+fn provider(collector: &str) -> Result<SdkTracerProvider, Failure> {
+    let endpoint = format!("{}/v1/traces", collector.trim_end_matches('/'));
+    let exporter = SpanExporter::builder()
+        .with_http()
+        .with_endpoint(endpoint)
+        .build()
+        .map_err(|error| format!("--otlp {collector:?} cannot be used: {error}"))?;
+    let resource = Resource::builder().with_service_name("sagittal").build();
+    Ok(SdkTracerProvider::builder().with_batch_exporter(exporter).with_resource(resource).build())
+}
