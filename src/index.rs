@@ -15,8 +15,8 @@ use std::path::{Path, PathBuf};
 use sqlx::migrate::Migrator;
 
 pub use reader::{FieldSummary, Group, Histogram, Page, Reader, Summary};
-pub use records::{CatalogueEntry, DatasetCount, ScanRow, SliceRow, VolumeFacts, VolumeRecord};
-pub use writer::{Imported, Writer};
+pub use records::{CatalogueEntry, DatasetCount, Imported, ScanRow, SliceRow, VolumeFacts, VolumeRecord};
+pub use writer::Writer;
 
 use crate::spider::{ScanId, ScanType};
 

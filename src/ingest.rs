@@ -5,27 +5,35 @@
 mod budget;
 mod convert;
 pub mod demo;
+mod destination;
+mod finish;
 mod grid;
+mod home;
 mod labels;
 mod report;
 mod source;
 
 use std::collections::{BTreeSet, HashMap};
 use std::path::Path;
-use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
 use self::budget::MemoryBudget;
 use self::convert::{Pair, convert};
+use self::home::Home;
 use crate::formats::tables::{self, GradingsTable, OverviewTable, TableError};
 use crate::index::{Imported, IndexError, Writer};
+use crate::snapshots::{Part, SnapshotError};
 use crate::spider::{PatientId, ScanId, splits};
 use crate::store::{GroupName, Store, StoreError};
 
 pub use convert::ScanError;
+pub use destination::Destination;
+pub use finish::{Finished, finish};
 pub use labels::MaskError;
 pub use report::{Outcome, Report};
 pub use source::{GRADINGS, OVERVIEW, Source, SourceError, SourceFile};
@@ -87,6 +95,9 @@ pub enum ImportError {
     /// The index cannot be used.
     #[error(transparent)]
     Index(#[from] IndexError),
+    /// The index cannot be fetched or published.
+    #[error(transparent)]
+    Snapshot(#[from] SnapshotError),
 }
 
 /// Imports `source` into the folder `data`. Must not be called from an async thread; `runtime` drives its reads and writes.
@@ -100,26 +111,59 @@ pub fn run(
     runtime: &Handle,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Report, ImportError> {
+    run_into(source, &Destination::folder(data), options, runtime, on_event)
+}
+
+/// Imports `source`, or the part of it that the destination names. As [`run`].
+///
+/// # Errors
+/// [`ImportError`] when nothing can be imported, or when the index cannot be published.
+pub fn run_into(
+    source: &Source,
+    destination: &Destination,
+    options: Options,
+    runtime: &Handle,
+    on_event: &(dyn Fn(Event<'_>) + Sync),
+) -> Result<Report, ImportError> {
     let unusable = |table| move |source| ImportError::Table { table, source };
     let overview = tables::read_overview(&source.overview).map_err(unusable(OVERVIEW))?;
     let gradings = tables::read_gradings(&source.gradings).map_err(unusable(GRADINGS))?;
 
-    std::fs::create_dir_all(data)
-        .map_err(|source| ImportError::Folder { folder: data.display().to_string(), source })?;
-    let store = Store::local(data)?;
-    let mut writer = runtime.block_on(Writer::open(data))?;
+    let store = destination.open_store()?;
+    let home = runtime.block_on(Home::open(&store, destination))?;
+    let mut writer = runtime.block_on(Writer::open(home.folder()))?;
     runtime.block_on(replace_tables(&mut writer, source, &overview, &gradings))?;
-    let imported = runtime.block_on(writer.imported())?;
+    let mut imported = runtime.block_on(writer.imported())?;
+    imported.extend(home.imported_elsewhere().filter(|(scan, _)| !imported.contains_key(scan)).collect::<Vec<_>>());
 
     let known = if options.again { &HashMap::new() } else { &imported };
-    let (pairs, mut report) = plan(source, &overview, &gradings, known);
+    let (pairs, mut report) = plan(source, &overview, &gradings, known, destination.part);
     on_event(Event::Planned { scans: pairs.len(), bytes: pairs.iter().map(Pair::bytes).sum() });
-    let workshop =
-        Workshop { store, writer: Mutex::new(writer), memory: MemoryBudget::new(options.memory_bytes), imported };
+    let memory = MemoryBudget::new(options.memory_bytes);
+    let workshop = Workshop {
+        store,
+        writer: Mutex::new(writer),
+        home: Mutex::new(home),
+        overtaken: AtomicBool::new(false),
+        memory,
+        imported,
+    };
     for (pair, outcome) in workshop.convert_all(&pairs, options.jobs, runtime, on_event) {
         report.outcomes.insert(pair.scan, outcome);
     }
+    let (mut home, mut writer) = (unlocked(workshop.home), unlocked(workshop.writer));
+    if let Some(edition) = runtime.block_on(home.prepare(&mut writer))? {
+        runtime.block_on(home.publish(edition))?;
+    }
     Ok(report)
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn unlocked<T>(mutex: Mutex<T>) -> T {
+    mutex.into_inner().unwrap_or_else(PoisonError::into_inner)
 }
 
 async fn replace_tables(
@@ -146,10 +190,12 @@ fn plan<'a>(
     overview: &OverviewTable,
     gradings: &GradingsTable,
     imported: &HashMap<ScanId, Imported>,
+    part: Option<Part>,
 ) -> (Vec<Pair<'a>>, Report) {
     let mut report = Report::new(source, overview, gradings);
     let mut pairs = Vec::new();
-    for (&scan, image) in &source.images {
+    let here = |scan| part.is_none_or(|part| part.takes(scan));
+    for (&scan, image) in source.images.iter().filter(|(scan, _)| here(**scan)) {
         let Some(mask) = source.masks.get(&scan) else {
             report.refuse(scan, ScanError::NoMask { image: image.name(), scan });
             continue;
@@ -161,7 +207,8 @@ fn plan<'a>(
             pairs.push(pair);
         }
     }
-    for (&scan, mask) in source.masks.iter().filter(|(scan, _)| !source.images.contains_key(scan)) {
+    let without_image = |scan: &ScanId| !source.images.contains_key(scan) && here(*scan);
+    for (&scan, mask) in source.masks.iter().filter(|(scan, _)| without_image(scan)) {
         report.refuse(scan, ScanError::NoImage { mask: mask.name(), scan });
     }
     (pairs, report)
@@ -171,6 +218,9 @@ fn plan<'a>(
 struct Workshop {
     store: Store,
     writer: Mutex<Writer>,
+    home: Mutex<Home>,
+    /// Another import has published meanwhile: going on is of no use.
+    overtaken: AtomicBool,
     memory: MemoryBudget,
     imported: HashMap<ScanId, Imported>,
 }
@@ -184,7 +234,7 @@ impl Workshop {
         on_event: &(dyn Fn(Event<'_>) + Sync),
     ) -> Vec<(Pair<'p>, Outcome)> {
         let todo = Mutex::new(pairs.iter());
-        let next = || todo.lock().unwrap_or_else(std::sync::PoisonError::into_inner).next();
+        let next = || lock(&todo).next().filter(|_| !self.overtaken.load(Ordering::Relaxed));
         let (send, receive) = mpsc::channel();
         std::thread::scope(|scope| {
             for _ in 0..jobs.clamp(1, pairs.len().max(1)) {
@@ -195,6 +245,7 @@ impl Workshop {
                         on_event(Event::Finished { scan: pair.scan, bytes: pair.bytes(), outcome: &outcome });
                         // The receiver outlives every thread.
                         let _ = send.send((*pair, outcome));
+                        self.publish_now_and_then(runtime);
                     }
                 });
             }
@@ -212,14 +263,26 @@ impl Workshop {
 
     fn try_import(&self, pair: Pair<'_>, runtime: &Handle) -> Result<Vec<String>, ScanError> {
         let record = convert(pair, &self.store, runtime, &self.memory)?;
-        let mut writer = self.writer.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        runtime.block_on(writer.record_volume(&record))?;
-        drop(writer);
+        runtime.block_on(lock(&self.writer).record_volume(&record))?;
         // Only now does nothing refer to the group that this one replaces.
         if let Some(before) = self.imported.get(&pair.scan).filter(|before| before.revision != record.group.revision) {
             let group = GroupName { scan: pair.scan, revision: before.revision.clone() };
-            runtime.block_on(self.store.remove(&group))?;
+            runtime.block_on(lock(&self.home).replaced(&group))?;
         }
         Ok(record.notes)
+    }
+
+    /// So that a long import shows what it has, and loses little when it is killed. One thread does this; the others go on.
+    fn publish_now_and_then(&self, runtime: &Handle) {
+        let Ok(mut home) = self.home.try_lock() else { return };
+        if !home.is_due() {
+            return;
+        }
+        let prepared = runtime.block_on(home.prepare(&mut lock(&self.writer)));
+        let published = prepared.and_then(|edition| edition.map_or(Ok(()), |it| runtime.block_on(home.publish(it))));
+        if let Err(error) = published {
+            self.overtaken.fetch_or(matches!(error, SnapshotError::LostRace { .. }), Ordering::Relaxed);
+            tracing::warn!(error = &error as &dyn std::error::Error, "could not publish the index in between");
+        }
     }
 }

@@ -23,6 +23,7 @@ pub mod pictures;
 pub mod pool;
 pub mod query;
 pub mod render;
+pub mod snapshots;
 pub mod spider;
 pub mod store;
 pub mod volume;

@@ -5,6 +5,7 @@ mod assembly;
 mod cache;
 mod catalogue;
 mod draw;
+mod follow;
 mod order;
 
 use std::sync::{Arc, PoisonError, RwLock};
@@ -24,6 +25,7 @@ pub use assembly::{Keep, Part, assembled, assembled_range};
 pub use cache::CacheStatus;
 pub use catalogue::Catalogue;
 pub use draw::{Drawn, Timing};
+pub use follow::follow;
 pub use order::{Order, SliceName};
 
 use cache::Cache;

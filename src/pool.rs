@@ -48,10 +48,18 @@ impl Pool {
     /// # Errors
     /// When the operating system gives no threads.
     pub fn new(threads: usize, queue: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
+        // As many again as there are threads may fetch what they need, so that no thread waits for a disk.
+        Self::fetching_ahead(threads, threads, queue)
+    }
+
+    /// The same with `ahead` pieces of work that may fetch what they need while the threads are busy.
+    ///
+    /// # Errors
+    /// When the operating system gives no threads.
+    pub fn fetching_ahead(threads: usize, ahead: usize, queue: usize) -> Result<Self, rayon::ThreadPoolBuildError> {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).thread_name(|n| format!("draw-{n}")).build()?;
         let capacity = threads + queue;
-        // As many again as there are threads may fetch what they need, so that no thread waits for a disk.
-        let turns = Arc::new(Semaphore::new(2 * threads));
+        let turns = Arc::new(Semaphore::new(threads + ahead));
         Ok(Self {
             threads: Arc::new(pool),
             places: Arc::new(Semaphore::new(capacity)),

@@ -14,14 +14,18 @@
 //!
 //! Why these codecs: `docs/store.md`.
 //!
-//! Bytes go through the `object_store` crate, a local folder being one of its stores. A group's name carries the revision
-//! of its contents, so a group is never rewritten with other voxels: a scan that is imported again with other files gets
-//! another group, and readers of the old one are not disturbed.
+//! Bytes go through the `object_store` crate, a local folder being one of its stores: above this room only [`Place`] tells a
+//! folder from a bucket. A group's name carries the revision of its contents, so a group is never rewritten with other
+//! voxels: a scan that is imported again with other files gets another group, and readers of the old one are not disturbed.
 
+mod bucket;
 mod chunk;
 mod documents;
 mod exports;
+mod files;
+mod place;
 mod read;
+mod slice_cache;
 mod write;
 
 use std::path::Path as FsPath;
@@ -37,15 +41,25 @@ use crate::volume::ElementType;
 pub use chunk::ChunkError;
 pub use documents::GroupFacts;
 pub use exports::{EXPORTS, ExportedFile};
+pub use files::{Found, ReplaceError, Version};
+pub use place::{Place, PlaceError};
 pub use read::{SliceAddress, StoredSlice};
+
+use slice_cache::SliceCache;
 
 /// Folder of all groups.
 const GROUPS: &str = "scans";
 
-/// The converted scans of one data folder.
+/// Requests to a bucket that one piece of work has under way at once: what a disk answers in microseconds, a network does in
+/// milliseconds.
+const REQUESTS_AT_ONCE: usize = 8;
+
+/// The converted scans of one place of data.
 #[derive(Debug, Clone)]
 pub struct Store {
+    place: Place,
     objects: Arc<dyn ObjectStore>,
+    slices: Option<SliceCache>,
 }
 
 /// Which of a scan's two arrays.
@@ -103,6 +117,25 @@ pub enum StoreError {
         /// Why.
         source: object_store::Error,
     },
+    /// The settings of a bucket contradict each other.
+    #[error(
+        "could not use {place}; look at AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (and \
+         AWS_ALLOW_HTTP=true for an endpoint without TLS)"
+    )]
+    Settings {
+        /// The bucket.
+        place: Place,
+        /// Why.
+        source: object_store::Error,
+    },
+    /// A file of this machine failed, where something was copied from or to.
+    #[error("could not copy to or from {path} on this machine")]
+    Local {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Reading failed; [`StoreError::is_missing`] tells whether because nothing is there.
     #[error("could not read {path}")]
     Read {
@@ -135,9 +168,35 @@ impl StoreError {
     pub fn is_missing(&self) -> bool {
         matches!(self, Self::Read { source: object_store::Error::NotFound { .. }, .. })
     }
+
+    fn path(&self) -> Option<&str> {
+        match self {
+            Self::Read { path, .. } | Self::Write { path, .. } | Self::Damaged { path, .. } => Some(path),
+            Self::Open { .. } | Self::Settings { .. } | Self::Local { .. } => None,
+        }
+    }
 }
 
 impl Store {
+    /// Opens the store of a place of data. `slice_cache_bytes` bounds the memory for slices that came over the network; a
+    /// folder has the operating system's cache instead.
+    ///
+    /// # Errors
+    /// [`StoreError::Open`] when a folder is not there, [`StoreError::Settings`] when a bucket's settings are unusable. A bucket
+    /// is not asked yet.
+    pub fn open(place: &Place, slice_cache_bytes: u64) -> Result<Self, StoreError> {
+        match place {
+            Place::Folder(folder) => Self::local(folder),
+            Place::Shared(folder) => Ok(Self { place: place.clone(), ..Self::local(folder)? }),
+            Place::Bucket { bucket, prefix } => {
+                let objects = bucket::open(bucket, prefix);
+                let objects = objects.map_err(|source| StoreError::Settings { place: place.clone(), source })?;
+                let slices = (slice_cache_bytes > 0).then(|| SliceCache::new(slice_cache_bytes));
+                Ok(Self { place: place.clone(), objects, slices })
+            }
+        }
+    }
+
     /// Opens the store in a local folder that exists.
     ///
     /// # Errors
@@ -146,7 +205,20 @@ impl Store {
         let objects = LocalFileSystem::new_with_prefix(folder)
             .map_err(|source| StoreError::Open { folder: folder.display().to_string(), source })?;
         // Emptied folders go with their last chunk.
-        Ok(Self { objects: Arc::new(objects.with_automatic_cleanup(true)) })
+        let objects = Arc::new(objects.with_automatic_cleanup(true));
+        Ok(Self { place: Place::Folder(folder.to_owned()), objects, slices: None })
+    }
+
+    /// Where the store is.
+    #[must_use]
+    pub fn place(&self) -> &Place {
+        &self.place
+    }
+
+    /// How many requests are worth having under way at once.
+    #[must_use]
+    pub fn requests_at_once(&self) -> usize {
+        if matches!(self.place, Place::Bucket { .. }) { REQUESTS_AT_ONCE } else { 1 }
     }
 
     fn slice_path(group: &GroupName, array: Array, slice: usize) -> Path {

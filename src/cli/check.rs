@@ -1,23 +1,25 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
-use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Args;
+use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
 
 use super::Failure;
 use super::import::with_causes;
+use super::settings::place;
 use crate::audit::{Finding, Severity, audit};
-use crate::index::{CatalogueEntry, Reader};
-use crate::store::{Array, SliceAddress, Store, StoreError};
+use crate::index::CatalogueEntry;
+use crate::snapshots;
+use crate::store::{Array, Place, SliceAddress, Store, StoreError};
 use crate::volume::Orientation;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
-    /// The data folder.
-    #[arg(long, env = "SAGITTAL_DATA")]
-    data: PathBuf,
+    /// Where the data lie: a folder, file:///a/shared/folder, or s3://bucket/prefix.
+    #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
+    data: Place,
     /// Print every finding of at least this severity; the others are only counted.
     #[arg(long, default_value = "warning", value_parser = severity)]
     show: Severity,
@@ -29,8 +31,7 @@ fn severity(text: &str) -> Result<Severity, String> {
 
 /// Exit code 1 when a slice is missing or damaged. Odd data are no failure.
 pub(super) async fn run(check: &Check) -> Result<ExitCode, Failure> {
-    let index = Reader::open(&check.data).await?;
-    let store = Store::local(&check.data)?;
+    let (store, index, _) = snapshots::open(&check.data, 0).await?;
     let catalogue = index.catalogue().await?;
     let damage = read_everything(&store, &catalogue).await;
     let known: BTreeSet<_> = catalogue.iter().map(|entry| entry.group.path()).collect();
@@ -46,14 +47,15 @@ async fn read_everything(store: &Store, catalogue: &[CatalogueEntry]) -> Vec<Sto
     for entry in catalogue {
         let source = &entry.source_geometry;
         let [slices, rows, columns] = Orientation::to_canonical(source).apply_to_geometry(source).shape();
-        for array in [Array::Image, Array::Mask] {
-            for slice in 0..slices {
-                let shape = [rows, columns];
-                let address = SliceAddress { group: &entry.group, array, slice, element: entry.element, shape };
-                let voxels = store.read_slice(address).await.and_then(|slice| slice.voxels());
-                damage.extend(voxels.err());
-            }
-        }
+        let slices =
+            [Array::Image, Array::Mask].into_iter().flat_map(|array| (0..slices).map(move |slice| (array, slice)));
+        let reads = slices.map(|(array, slice)| {
+            let shape = [rows, columns];
+            let address = SliceAddress { group: &entry.group, array, slice, element: entry.element, shape };
+            async { store.read_slice(address).await.and_then(|slice| slice.voxels()).err() }
+        });
+        let found: Vec<_> = stream::iter(reads).buffered(store.requests_at_once()).collect().await;
+        damage.extend(found.into_iter().flatten());
         bar.inc(1);
     }
     bar.finish_and_clear();

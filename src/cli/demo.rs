@@ -7,10 +7,12 @@ use tokio::runtime::Runtime;
 
 use super::Failure;
 use super::import::{example, import_with_progress};
-use super::serve::serve_folder;
+use super::serve::serve_place;
 use super::settings::{ImportSettings, ServeSettings};
+use crate::ingest::Destination;
 use crate::ingest::demo::write_release;
 use crate::spider::ScanId;
+use crate::store::Place;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
@@ -27,9 +29,9 @@ pub(super) fn run(demo: &Demo, runtime: &Runtime) -> Result<ExitCode, Failure> {
     let dir = demo.dir.clone().unwrap_or_else(|| std::env::temp_dir().join("sagittal-demo"));
     let (release, data) = (dir.join("release"), dir.join("data"));
     write_release_once(&release)?;
-    let report = import_with_progress(&release, &data, &demo.import, runtime)?;
+    let report = import_with_progress(&release, &Destination::folder(&data), &demo.import, runtime)?;
     let scan = example(&report).ok_or("none of the demo's scans could be imported")?;
-    runtime.block_on(serve_folder(&data, &demo.serve, |address| greet(address, scan, &data)))?;
+    runtime.block_on(serve_place(&Place::Folder(data.clone()), &demo.serve, |address| greet(address, scan, &data)))?;
     Ok(ExitCode::SUCCESS)
 }
 

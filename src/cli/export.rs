@@ -1,32 +1,35 @@
 use std::io::Write;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use clap::{Args, ValueEnum};
 
 use super::Failure;
-use super::settings::cores;
+use super::settings::{cores, place};
 use crate::export::{self, Format, Options};
 use crate::http::{self, App};
-use crate::index::Reader;
 use crate::pictures::Pictures;
 use crate::pool::Pool;
 use crate::render::Limits;
-use crate::store::{EXPORTS, Store};
+use crate::snapshots::{self, Scratch};
+use crate::store::{EXPORTS, Place};
 
 /// Memory for pictures while exporting: each is written once.
 const CACHE_BYTES: u64 = 16 << 20;
 
+/// Memory for slices: a mask is read with its image, and some layouts read all slices for each of theirs.
+const SLICE_CACHE_BYTES: u64 = 256 << 20;
+
 #[derive(Debug, Args)]
 pub(super) struct Export {
-    /// The data folder that `sagittal import` filled.
-    #[arg(long, env = "SAGITTAL_DATA")]
-    data: PathBuf,
+    /// Where `sagittal import` put the data: a folder, file:///a/shared/folder, or s3://bucket/prefix.
+    #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
+    data: Place,
     /// For whose loader.
     #[arg(long, value_enum)]
     format: FormatName,
-    /// Folder to write to [default: where `sagittal serve` finds it, in the data folder].
+    /// Folder to write to [default: where `sagittal serve` finds it, beside the data].
     #[arg(long)]
     out: Option<PathBuf>,
     /// How pictures are made, as in a query: `size=256&window=auto` [default: `preset=hf` for hf-parquet, those of
@@ -57,13 +60,19 @@ pub(super) async fn run(export: &Export) -> Result<ExitCode, Failure> {
         FormatName::Webdataset => Format::WebDataset,
         FormatName::Nnunet => Format::Nnunet,
     };
-    let reader = Reader::open(&export.data).await?;
-    let store = Store::local(&export.data)?;
+    let (store, reader, _) = snapshots::open(&export.data, SLICE_CACHE_BYTES).await?;
     let limits = Limits { max_pixels: 1 << 28 };
     let pool = Pool::new(cores(), 256)?;
     let pictures = Pictures::open(reader.clone(), store.clone(), pool, limits, CACHE_BYTES).await?;
-    let service = http::router(App::new(reader, Arc::new(pictures), store));
-    let folder = export.out.clone().unwrap_or_else(|| export.data.join(EXPORTS).join(format.name()));
+    let service = http::router(App::new(reader, Arc::new(pictures), store.clone()));
+    let (folder, upload) = match (&export.out, &export.data) {
+        (Some(out), _) => (out.clone(), None),
+        (None, Place::Folder(data)) => (data.join(EXPORTS).join(format.name()), None),
+        (None, place @ (Place::Shared(_) | Place::Bucket { .. })) => {
+            let scratch = Scratch::new(place, None)?;
+            (scratch.folder().to_owned(), Some(scratch))
+        }
+    };
     let options = Options {
         folder,
         pictures: export.pictures.clone(),
@@ -71,7 +80,17 @@ pub(super) async fn run(export: &Export) -> Result<ExitCode, Failure> {
         shard_bytes: export.shard_mb.max(1) << 20,
     };
     // Whether anybody still reads what is said is no reason to stop writing.
-    let say = |name: &str, bytes: u64| drop(writeln!(std::io::stdout(), "{name}  {:.1} MB", bytes as f64 / 1e6));
+    let written = Mutex::new(Vec::new());
+    let say = |name: &str, bytes: u64| {
+        written.lock().unwrap_or_else(PoisonError::into_inner).push(name.to_owned());
+        drop(writeln!(std::io::stdout(), "{name}  {:.1} MB", bytes as f64 / 1e6));
+    };
     export::run(service, format, &options, &say).await?;
+    if let Some(scratch) = upload {
+        // In the order in which they were finished: what lists the others comes last.
+        for name in written.into_inner().unwrap_or_else(PoisonError::into_inner) {
+            store.upload(&scratch.folder().join(&name), &format!("{EXPORTS}/{}/{name}", format.name())).await?;
+        }
+    }
     Ok(ExitCode::SUCCESS)
 }

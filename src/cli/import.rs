@@ -1,15 +1,18 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::Args;
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Runtime;
 
 use super::Failure;
-use super::settings::ImportSettings;
-use crate::ingest::{self, Event, Outcome, Report, Source};
+use super::settings::{ImportSettings, place};
+use crate::ingest::{self, Destination, Event, Finished, Outcome, Report, Source};
+use crate::snapshots::Part;
 use crate::spider::ScanId;
+use crate::store::Place;
 
 /// Most names of a kind that the closing table spells out.
 const SHOWN: usize = 12;
@@ -18,16 +21,47 @@ const SHOWN: usize = 12;
 pub(super) struct Import {
     /// A folder laid out like the release (images/, masks/, overview.csv, radiological_gradings.csv), or one that holds
     /// its images.zip and masks.zip instead of the folders.
-    source: PathBuf,
-    /// The data folder; made if need be.
-    #[arg(long, env = "SAGITTAL_DATA")]
-    data: PathBuf,
+    #[arg(required_unless_present = "finish")]
+    source: Option<PathBuf>,
+    /// Where the data go: a folder, made if need be; file:///a/shared/folder; or s3://bucket/prefix, with the endpoint and the
+    /// credentials in AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
+    #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
+    data: Place,
+    /// Import one part of several, as in 3/16, on as many machines as you like; `--finish` puts the parts together.
+    #[arg(long, env = "SAGITTAL_PART", conflicts_with = "finish")]
+    part: Option<Part>,
+    /// Put together what `--part` has imported, once all parts are there. Needs no SOURCE.
+    #[arg(long)]
+    finish: bool,
+    /// Folder for a working copy of the index, where the index travels as snapshots [default: one for temporary files].
+    #[arg(long, env = "SAGITTAL_WORK")]
+    work: Option<PathBuf>,
+    /// Minutes between two publications of the index while the import runs, where it travels as snapshots.
+    #[arg(long, env = "SAGITTAL_PUBLISH_MINUTES", default_value_t = 5.0, value_parser = minutes)]
+    publish_minutes: f64,
     #[command(flatten)]
     settings: ImportSettings,
 }
 
+impl Import {
+    fn destination(&self) -> Destination {
+        Destination {
+            place: self.data.clone(),
+            work: self.work.clone(),
+            publish_every: Duration::from_secs_f64(60.0 * self.publish_minutes),
+            part: self.part,
+        }
+    }
+}
+
 pub(super) fn run(import: &Import, runtime: &Runtime) -> Result<ExitCode, Failure> {
-    let report = import_with_progress(&import.source, &import.data, &import.settings, runtime)?;
+    let destination = import.destination();
+    let Some(source) = import.source.as_deref().filter(|_| !import.finish) else {
+        let Finished { parts, scans, revision } = ingest::finish(&destination, runtime.handle())?;
+        writeln!(io::stdout(), "{parts:>6} parts put together\n{scans:>6} scans in the index, revision {revision}")?;
+        return Ok(ExitCode::SUCCESS);
+    };
+    let report = import_with_progress(source, &destination, &import.settings, runtime)?;
     print(&report, &mut io::stdout().lock())?;
     Ok(if report.refused().next().is_some() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
@@ -35,7 +69,7 @@ pub(super) fn run(import: &Import, runtime: &Runtime) -> Result<ExitCode, Failur
 /// Imports with a progress bar on the terminal, if there is one.
 pub(super) fn import_with_progress(
     source: &Path,
-    data: &Path,
+    destination: &Destination,
     settings: &ImportSettings,
     runtime: &Runtime,
 ) -> Result<Report, Failure> {
@@ -54,9 +88,15 @@ pub(super) fn import_with_progress(
             }
         }
     };
-    let report = ingest::run(&source, data, settings.options(), runtime.handle(), &show);
+    let report = ingest::run_into(&source, destination, settings.options(), runtime.handle(), &show);
     bar.finish_and_clear();
     Ok(report?)
+}
+
+/// From a second to a year.
+fn minutes(text: &str) -> Result<f64, String> {
+    let minutes = text.parse().ok().filter(|minutes: &f64| (1.0 / 60.0..=525_600.0).contains(minutes));
+    minutes.ok_or_else(|| "give minutes, from 0.02 to 525600".to_owned())
 }
 
 fn style() -> ProgressStyle {

@@ -1,6 +1,5 @@
 use std::error::Error;
 use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,47 +10,51 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
 use super::Failure;
-use super::settings::ServeSettings;
+use super::settings::{ServeSettings, place};
 use crate::access::KeyFile;
 use crate::http::{self, App, Stop};
-use crate::index::Reader;
 use crate::pictures::{self, Pictures};
 use crate::pool::Pool;
 use crate::render::Limits;
-use crate::store::Store;
+use crate::snapshots;
+use crate::store::Place;
 
 /// How often the token file is looked at.
 const TOKEN_RENEWAL: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
-    /// The data folder that `sagittal import` filled.
-    #[arg(long, env = "SAGITTAL_DATA")]
-    data: PathBuf,
+    /// Where `sagittal import` put the data: a folder, file:///a/shared/folder, or s3://bucket/prefix.
+    #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
+    data: Place,
     #[command(flatten)]
     settings: ServeSettings,
 }
 
 pub(super) async fn run(serve: &Serve) -> Result<(), Failure> {
-    serve_folder(&serve.data, &serve.settings, |_| Ok(())).await
+    serve_place(&serve.data, &serve.settings, |_| Ok(())).await
 }
 
-/// Serves a data folder until the process is told to stop. `greet` is called with the server's address once it listens.
-pub(super) async fn serve_folder(
-    data: &Path,
+/// Serves a place of data until the process is told to stop. `greet` is called with the server's address once it listens.
+pub(super) async fn serve_place(
+    data: &Place,
     settings: &ServeSettings,
     greet: impl FnOnce(&str) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
     let key_file = settings.guard.key_file(settings.listen)?;
     raise_file_limit();
     let time_limit = Duration::from_secs_f64(settings.query_seconds);
-    let reader = Reader::open(data).await?.within(time_limit);
-    let store = Store::local(data)?;
-    let pool = Pool::new(settings.draw_threads(), settings.queue)?;
+    let (store, reader, replica) = snapshots::open(data, settings.slice_cache_mb << 20).await?;
+    let reader = reader.within(time_limit);
+    let pool = Pool::fetching_ahead(settings.draw_threads(), settings.ahead(data), settings.queue)?;
     let limits = Limits { max_pixels: settings.max_pixels };
     let pictures = Pictures::open(reader.clone(), store.clone(), pool, limits, settings.cache_mb << 20).await?;
     let pictures = Arc::new(pictures);
-    let renewal = tokio::spawn(pictures::renew_catalogue(Arc::clone(&pictures)));
+    let refresh = Duration::from_secs_f64(settings.refresh_seconds);
+    let renewal = match replica {
+        None => tokio::spawn(pictures::renew_catalogue(Arc::clone(&pictures))),
+        Some(replica) => tokio::spawn(pictures::follow(Arc::clone(&pictures), replica, refresh)),
+    };
 
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
         format!(

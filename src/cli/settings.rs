@@ -13,6 +13,11 @@ use super::Failure;
 use crate::access::KeyFile;
 use crate::http::{Connections, Limits};
 
+use crate::store::Place;
+
+/// A fetch over a network takes some ten times as long as drawing what it brings.
+const FETCHING_AHEAD: usize = 32;
+
 /// Where and how to serve.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ServeSettings {
@@ -31,6 +36,12 @@ pub(super) struct ServeSettings {
     /// Seconds that a question about tables may take; a longer one is cancelled.
     #[arg(long, env = "SAGITTAL_QUERY_SECONDS", default_value_t = 10.0, value_parser = seconds)]
     pub(super) query_seconds: f64,
+    /// Memory for slices that came out of a bucket, in MiB.
+    #[arg(long, env = "SAGITTAL_SLICE_CACHE_MB", default_value_t = 256)]
+    pub(super) slice_cache_mb: u64,
+    /// Seconds between two looks for a newer snapshot of the index, where it travels as snapshots.
+    #[arg(long, env = "SAGITTAL_REFRESH_SECONDS", default_value_t = 5.0, value_parser = seconds)]
+    pub(super) refresh_seconds: f64,
     /// Most pixels of one picture.
     #[arg(long, env = "SAGITTAL_MAX_PIXELS", default_value_t = 16_777_216)]
     pub(super) max_pixels: u64,
@@ -118,6 +129,11 @@ impl ServeSettings {
     pub(super) fn draw_threads(&self) -> usize {
         self.draw_threads.map_or_else(cores, NonZeroUsize::get)
     }
+
+    /// Pictures whose slices may be fetched while the drawing threads are busy.
+    pub(super) fn ahead(&self, data: &Place) -> usize {
+        if data.is_remote() { FETCHING_AHEAD } else { self.draw_threads() }
+    }
 }
 
 /// How to import.
@@ -142,6 +158,12 @@ impl ImportSettings {
             memory_bytes: self.memory_mb << 20,
         }
     }
+}
+
+/// Where data lie, as `--data` names it.
+pub(super) fn place() -> impl clap::builder::TypedValueParser<Value = Place> {
+    use clap::builder::{OsStringValueParser, TypedValueParser};
+    OsStringValueParser::new().try_map(Place::try_from)
 }
 
 /// A time that is not zero.

@@ -2,17 +2,20 @@ mod answers;
 mod statistics;
 mod whole;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
+use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteRow};
 use sqlx::{AssertSqlSafe, SqlitePool};
 
 use super::convert::Columns;
-use super::records::{CatalogueEntry, DatasetCount, ScanRow, SliceRow};
-use super::rows::{catalogue_entry, grading, quantiles, scan_row, slice_label, volume_label};
+use super::records::{CatalogueEntry, DatasetCount, Imported, ScanRow, SliceRow};
+use super::rows::{IMPORTED, catalogue_entry, grading, imported, quantiles, scan_row, slice_label, volume_label};
 use super::{IndexError, MIGRATIONS, path_in, patient_keys, scan_key};
 use crate::spider::{Grading, PatientId, ScanId};
+use crate::store::GroupName;
 use crate::volume::VolumeLabel;
 
 pub use answers::Page;
@@ -30,10 +33,10 @@ const MAPPED_BYTES: &str = "8589934592";
 /// Questions that may run at once.
 const CONNECTIONS: u32 = 8;
 
-/// Answers questions; cannot change anything.
+/// Answers questions; cannot change anything. Clones share the index that is read, also when it is replaced.
 #[derive(Debug, Clone)]
 pub struct Reader {
-    pool: SqlitePool,
+    pool: Arc<RwLock<SqlitePool>>,
     /// What a question about tables may take.
     time_limit: Duration,
 }
@@ -59,11 +62,56 @@ impl Reader {
             .journal_mode(SqliteJournalMode::Delete)
             .busy_timeout(BUSY_TIMEOUT);
         let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await;
+        Self::over(pool, path).await
+    }
+
+    /// Opens a copy of an index that nobody changes. All connections are opened at once and kept, so that the file may be
+    /// removed as soon as this returns: its contents stay until the last connection is closed.
+    ///
+    /// # Errors
+    /// [`IndexError`] when the file is no index of this version.
+    pub async fn open_copy(path: &Path) -> Result<Self, IndexError> {
+        let options = SqliteConnectOptions::new()
+            .filename(path)
+            .read_only(true)
+            .immutable(true)
+            .pragma("mmap_size", MAPPED_BYTES);
+        let pool = SqlitePoolOptions::new()
+            .max_connections(CONNECTIONS)
+            .idle_timeout(None)
+            .max_lifetime(None)
+            .connect_with(options)
+            .await;
+        let reader = Self::over(pool, path.to_owned()).await?;
+        let pool = reader.pool();
+        let open = |source| IndexError::Open { path: path.to_owned(), source };
+        let all = futures_util::future::try_join_all((0..CONNECTIONS).map(|_| pool.acquire())).await.map_err(open)?;
+        drop(all);
+        Ok(reader)
+    }
+
+    async fn over(pool: sqlx::Result<SqlitePool>, path: PathBuf) -> Result<Self, IndexError> {
         let pool = pool.map_err(|source| IndexError::Open { path: path.clone(), source })?;
-        let reader = Self { pool, time_limit: TIME_LIMIT };
+        let reader = Self { pool: Arc::new(RwLock::new(pool)), time_limit: TIME_LIMIT };
         reader.check_schema(path).await?;
         reader.revision().await?;
         Ok(reader)
+    }
+
+    /// Reads the index of `other` from now on, in every clone. Questions that are being answered end on the one before.
+    pub fn replace_with(&self, other: &Self) {
+        let pool = other.pool();
+        *self.pool.write().unwrap_or_else(PoisonError::into_inner) = pool;
+    }
+
+    /// Whether a copy has lost connections, which a removed file cannot give back.
+    #[must_use]
+    pub fn is_worn(&self) -> bool {
+        self.pool().size() < CONNECTIONS
+    }
+
+    fn pool(&self) -> SqlitePool {
+        self.pool.read().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The same reader with another limit for questions about tables.
@@ -85,8 +133,25 @@ impl Reader {
     /// # Errors
     /// [`IndexError::Read`].
     pub async fn revision(&self) -> Result<u64, IndexError> {
-        let row = sqlx::query("SELECT revision FROM state").fetch_one(&self.pool).await;
+        let row = sqlx::query("SELECT revision FROM state").fetch_one(&self.pool()).await;
         Columns(&row.map_err(|source| IndexError::Read { what: "the revision", source })?).count("revision")
+    }
+
+    /// The scans whose volumes are in the index.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn imported(&self) -> Result<HashMap<ScanId, Imported>, IndexError> {
+        self.all("the imported scans", sqlx::query(IMPORTED)).await?.iter().map(imported).collect()
+    }
+
+    /// Checksum of the two tables of the release, once they were imported.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn tables_sha256(&self) -> Result<Option<String>, IndexError> {
+        let rows = self.all("the state", sqlx::query("SELECT tables_sha256 FROM state")).await?;
+        rows.first().map_or(Ok(None), |row| Columns(row).get("tables_sha256"))
     }
 
     /// Everything pictures need, of every imported scan.
@@ -99,13 +164,15 @@ impl Reader {
         self.all("the catalogue", sqlx::query(sql)).await?.iter().map(catalogue_entry).collect()
     }
 
-    /// The value below which `per_mille` thousandths of a scan's voxels lie, stored units; `None` for a scan without a
-    /// volume.
+    /// The value below which `per_mille` thousandths of a scan's voxels lie, stored units; `None` when the index does not, or
+    /// no longer, refer to this group.
     ///
     /// # Errors
     /// [`IndexError`].
-    pub async fn quantiles(&self, scan: ScanId) -> Result<Option<Vec<f64>>, IndexError> {
-        let query = sqlx::query("SELECT quantiles FROM volumes WHERE scan_key = ?").bind(scan_key(scan));
+    pub async fn quantiles(&self, group: &GroupName) -> Result<Option<Vec<f64>>, IndexError> {
+        let query = sqlx::query("SELECT quantiles FROM volumes WHERE scan_key = ? AND revision = ?")
+            .bind(scan_key(group.scan))
+            .bind(group.revision.to_string());
         let rows = self.all("the quantiles", query).await?;
         let Some(row) = rows.first() else { return Ok(None) };
         quantiles(&Columns(row)).map(Some)
@@ -217,6 +284,6 @@ impl Reader {
         what: &'static str,
         query: sqlx::query::Query<'_, sqlx::Sqlite, sqlx::sqlite::SqliteArguments>,
     ) -> Result<Vec<SqliteRow>, IndexError> {
-        query.fetch_all(&self.pool).await.map_err(|source| IndexError::Read { what, source })
+        query.fetch_all(&self.pool()).await.map_err(|source| IndexError::Read { what, source })
     }
 }

@@ -121,3 +121,12 @@ pub struct DatasetCount {
     /// Slices of those.
     pub slices: u64,
 }
+
+/// What the index has of a scan that was imported before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Imported {
+    /// Of the source files.
+    pub fingerprint: String,
+    /// Of the contents.
+    pub revision: Arc<str>,
+}

@@ -4,10 +4,19 @@ use sqlx::sqlite::SqliteRow;
 
 use super::IndexError;
 use super::convert::Columns;
-use super::records::{CatalogueEntry, ScanRow, VolumeFacts};
-use crate::spider::{CONDITIONS, Grading, Label, Metadata, PatientId};
+use super::records::{CatalogueEntry, Imported, ScanRow, VolumeFacts};
+use crate::spider::{CONDITIONS, Grading, Label, Metadata, PatientId, ScanId};
 use crate::store::GroupName;
 use crate::volume::{QUANTILES, SliceLabel, VolumeLabel};
+
+pub(super) const IMPORTED: &str = "SELECT scan_id, fingerprint, revision FROM volumes JOIN scans USING (scan_key)";
+
+/// A row of [`IMPORTED`].
+pub(super) fn imported(row: &SqliteRow) -> Result<(ScanId, Imported), IndexError> {
+    let columns = Columns(row);
+    let revision = columns.get::<String>("revision")?.into();
+    Ok((columns.parsed("scan_id")?, Imported { fingerprint: columns.get("fingerprint")?, revision }))
+}
 
 fn group(columns: &Columns<'_>) -> Result<GroupName, IndexError> {
     Ok(GroupName { scan: columns.parsed("scan_id")?, revision: columns.get::<String>("revision")?.into() })

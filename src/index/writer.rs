@@ -1,3 +1,4 @@
+mod absorb;
 mod derived;
 
 use std::collections::HashMap;
@@ -8,7 +9,8 @@ use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Sqlite, Transaction};
 
 use super::convert::{Columns, geometry_to_json};
-use super::records::VolumeRecord;
+use super::records::{Imported, VolumeRecord};
+use super::rows::{IMPORTED, imported};
 use super::{IndexError, path_in, scan_key};
 use crate::spider::{FIELDS, Grading, Metadata, PatientId, ScanId, Split, Value};
 use crate::volume::{Geometry, Orientation};
@@ -20,15 +22,6 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug)]
 pub struct Writer {
     connection: SqliteConnection,
-}
-
-/// What the index has of a scan that was imported before.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Imported {
-    /// Of the source files.
-    pub fingerprint: String,
-    /// Of the contents.
-    pub revision: std::sync::Arc<str>,
 }
 
 type Change<'a> = Transaction<'a, Sqlite>;
@@ -55,21 +48,31 @@ impl Writer {
         Ok(writer)
     }
 
+    /// Grows with every change.
+    ///
+    /// # Errors
+    /// [`IndexError::Read`].
+    pub async fn revision(&mut self) -> Result<u64, IndexError> {
+        let row = sqlx::query("SELECT revision FROM state").fetch_one(&mut self.connection).await;
+        Columns(&row.map_err(|source| IndexError::Read { what: "the revision", source })?).count("revision")
+    }
+
+    /// Writes everything that is in the index at this moment as one new file.
+    ///
+    /// # Errors
+    /// [`IndexError::Write`], also when there is a file already.
+    pub async fn copy_to(&mut self, path: &Path) -> Result<(), IndexError> {
+        let copied = sqlx::query("VACUUM INTO ?").bind(path.to_string_lossy()).execute(&mut self.connection).await;
+        copied.map(drop).map_err(|source| IndexError::Write { what: "a copy of the index", source })
+    }
+
     /// The scans whose volumes are in the index.
     ///
     /// # Errors
     /// [`IndexError::Read`].
     pub async fn imported(&mut self) -> Result<HashMap<ScanId, Imported>, IndexError> {
-        let rows = sqlx::query("SELECT scan_id, fingerprint, revision FROM volumes JOIN scans USING (scan_key)")
-            .fetch_all(&mut self.connection)
-            .await
-            .map_err(|source| IndexError::Read { what: "the imported scans", source })?;
-        let imported = |row| {
-            let columns = Columns(row);
-            let revision = columns.get::<String>("revision")?.into();
-            Ok((columns.parsed("scan_id")?, Imported { fingerprint: columns.get("fingerprint")?, revision }))
-        };
-        rows.iter().map(imported).collect()
+        let rows = sqlx::query(IMPORTED).fetch_all(&mut self.connection).await;
+        rows.map_err(|source| IndexError::Read { what: "the imported scans", source })?.iter().map(imported).collect()
     }
 
     /// Replaces the contents of both tables. Volumes stay. Does nothing when the index has tables with this checksum.

@@ -3,6 +3,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::order::Order;
 use super::{PictureError, Pictures};
@@ -49,10 +50,7 @@ impl Pictures {
         // A place first: a server that is full should not even read.
         let turn = self.pool.admit()?.turn().await?;
         let start = Instant::now();
-        let mut voxels = Vec::new();
-        for slice in order.slices() {
-            voxels.push(self.voxels(&order, slice).await?);
-        }
+        let voxels = self.voxels(&order).await?;
         let quantiles = self.quantiles(&order).await?;
         let read = start.elapsed();
         let drawn = turn.run(move || {
@@ -69,15 +67,18 @@ impl Pictures {
         Ok(Drawn { bytes, media_type, slope, intercept, pixel_mm, timing })
     }
 
-    async fn voxels(&self, order: &Order, slice: usize) -> Result<Voxels, PictureError> {
-        let kind = order.key.picture.kind();
-        let mut voxels = Voxels { slice, image: Vec::new(), mask: Vec::new() };
-        for canonical in order.key.picture.view(&order.scan.facts).canonical_slices(slice) {
-            if kind.needs_image() {
-                voxels.image.push(self.read(order, Array::Image, canonical).await?);
-            }
-            if kind.needs_mask() {
-                voxels.mask.push(self.read(order, Array::Mask, canonical).await?);
+    async fn voxels(&self, order: &Order) -> Result<Vec<Voxels>, PictureError> {
+        let nothing = |slice| Voxels { slice, image: Vec::new(), mask: Vec::new() };
+        let mut voxels: Vec<_> = order.slices().into_iter().map(nothing).collect();
+        let reads = needed(order, &voxels).into_iter().map(|(n, array, canonical)| async move {
+            Ok::<_, PictureError>((n, array, self.read(order, array, canonical).await?))
+        });
+        // In order, and as many at once as the store is good for.
+        let mut reads = std::pin::pin!(stream::iter(reads).buffered(self.store.requests_at_once()));
+        while let Some((n, array, read)) = reads.try_next().await? {
+            match array {
+                Array::Image => voxels[n].image.push(read),
+                Array::Mask => voxels[n].mask.push(read),
             }
         }
         Ok(voxels)
@@ -110,8 +111,22 @@ impl Pictures {
         if !order.key.picture.needs_quantiles() {
             return Ok(Vec::new());
         }
-        self.reader.quantiles(order.key.scan).await?.ok_or(PictureError::Replaced(order.key.scan))
+        self.reader.quantiles(&order.scan.group).await?.ok_or(PictureError::Replaced(order.key.scan))
     }
+}
+
+/// What has to be read: for which of the slices, of which array, which canonical slice.
+fn needed(order: &Order, slices: &[Voxels]) -> Vec<(usize, Array, usize)> {
+    let kind = order.key.picture.kind();
+    let view = order.key.picture.view(&order.scan.facts);
+    let mut needed = Vec::new();
+    for (n, shown) in slices.iter().enumerate() {
+        for canonical in view.canonical_slices(shown.slice) {
+            needed.extend(kind.needs_image().then_some((n, Array::Image, canonical)));
+            needed.extend(kind.needs_mask().then_some((n, Array::Mask, canonical)));
+        }
+    }
+    needed
 }
 
 fn render(order: &Order, slices: &[Voxels], quantiles: &[f64]) -> Result<Rendered, PictureError> {

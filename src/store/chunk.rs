@@ -54,6 +54,11 @@ pub(super) fn decode(array: Array, chunk: &Bytes, size: usize) -> Result<Bytes, 
     if voxels.len() == size { Ok(voxels) } else { Err(ChunkError::Length { found: voxels.len(), expected: size }) }
 }
 
+/// Whether a chunk's checksum fits its contents.
+pub(super) fn is_whole(chunk: &Bytes) -> bool {
+    checked_payload(chunk).is_ok()
+}
+
 fn checked_payload(chunk: &Bytes) -> Result<Bytes, ChunkError> {
     let (payload, checksum) = chunk
         .split_last_chunk::<CHECKSUM_BYTES>()

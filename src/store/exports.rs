@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore};
 
-use super::{Store, StoreError};
+use super::{Place, Store, StoreError};
 
 /// Folder of all exports.
 pub const EXPORTS: &str = "exports";
@@ -60,10 +60,13 @@ impl Store {
         range: Range<u64>,
     ) -> Result<impl Stream<Item = Result<Bytes, StoreError>> + Send + use<>, StoreError> {
         let place = place(path).unwrap_or_default();
+        if matches!(self.place, Place::Bucket { .. }) {
+            return Ok(self.pieces(place, range).left_stream());
+        }
         let failed = move |source| StoreError::Read { path: format!("{EXPORTS}/…"), source };
         let options = GetOptions { range: Some(GetRange::Bounded(range)), ..GetOptions::default() };
         let found = self.objects.get_opts(&place, options).await.map_err(failed)?;
-        Ok(found.into_stream().map(move |piece| piece.map_err(failed)))
+        Ok(found.into_stream().map(move |piece| piece.map_err(failed)).right_stream())
     }
 }
 

@@ -86,17 +86,22 @@ impl Store {
     pub async fn read_slice(&self, address: SliceAddress<'_>) -> Result<StoredSlice, StoreError> {
         let path = Self::slice_path(address.group, address.array, address.slice);
         let bytes = address.bytes();
+        let chunk = match &self.slices {
+            None => self.read_chunk(&path, &address).await,
+            Some(slices) => slices.get_or_read(&path, self.read_chunk(&path, &address)).await,
+        };
+        Ok(StoredSlice { path, array: address.array, chunk: chunk?, bytes })
+    }
+
+    async fn read_chunk(&self, path: &Path, address: &SliceAddress<'_>) -> Result<Bytes, StoreError> {
         let read = match address.array {
             // The length is known, so one system call after the open is enough.
-            Array::Image => self.objects.get_range(&path, 0..(bytes + CHECKSUM_BYTES) as u64).await,
-            Array::Mask => match self.objects.get(&path).await {
+            Array::Image => self.objects.get_range(path, 0..(address.bytes() + CHECKSUM_BYTES) as u64).await,
+            Array::Mask => match self.objects.get(path).await {
                 Ok(found) => found.bytes().await,
                 Err(error) => Err(error),
             },
         };
-        match read {
-            Ok(chunk) => Ok(StoredSlice { path, array: address.array, chunk, bytes }),
-            Err(source) => Err(StoreError::Read { path: path.to_string(), source }),
-        }
+        read.map_err(|source| StoreError::Read { path: path.to_string(), source })
     }
 }

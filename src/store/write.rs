@@ -1,4 +1,4 @@
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
@@ -13,16 +13,16 @@ impl Store {
     /// # Errors
     /// [`StoreError::Write`], naming the chunk.
     pub async fn write_array(&self, group: &GroupName, array: Array, volume: &Volume) -> Result<(), StoreError> {
-        for slice in 0..volume.geometry.axes[0].len {
-            let Some(plane) = volume.slice(slice) else { break };
+        let planes = (0..volume.geometry.axes[0].len).map_while(|slice| Some((slice, volume.slice(slice)?)));
+        let written = planes.map(|(slice, plane)| async move {
             let path = Self::slice_path(group, array, slice);
             let encoded = chunk::encode(array, plane.bytes).map_err(|error| {
                 let source = object_store::Error::Generic { store: "zstd", source: Box::new(error) };
                 StoreError::Write { path: path.to_string(), source }
             })?;
-            self.put(&path, encoded.into()).await?;
-        }
-        Ok(())
+            self.put(&path, encoded.into()).await
+        });
+        stream::iter(written).buffer_unordered(self.requests_at_once()).try_collect().await
     }
 
     /// Writes the JSON documents that make the chunks a Zarr group; the group's own comes last.
@@ -42,13 +42,22 @@ impl Store {
     /// # Errors
     /// [`StoreError::Write`], naming what could not be removed.
     pub async fn remove(&self, group: &GroupName) -> Result<(), StoreError> {
-        let prefix = Path::from(group.path());
+        self.remove_group(&group.path()).await
+    }
+
+    /// The same by the group's path. A path that is not that of a group removes nothing.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`], naming what could not be removed.
+    pub async fn remove_group(&self, path: &str) -> Result<(), StoreError> {
+        if path.strip_prefix(GROUPS).is_none_or(|name| !name.ends_with(".ome.zarr")) {
+            return Ok(());
+        }
+        let prefix = Path::from(path);
         let failed = |source| StoreError::Write { path: prefix.to_string(), source };
         let found: Vec<_> = self.objects.list(Some(&prefix)).try_collect().await.map_err(failed)?;
-        for object in found {
-            self.objects.delete(&object.location).await.map_err(failed)?;
-        }
-        Ok(())
+        let deleted = found.iter().map(|object| self.objects.delete(&object.location));
+        stream::iter(deleted).buffer_unordered(self.requests_at_once()).try_collect().await.map_err(failed)
     }
 
     /// Paths of all groups there are, relative to the data folder, whether the index refers to them or not.

@@ -23,7 +23,7 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     rooms
 }
 
-const ALL: [&str; 17] = [
+const ALL: [&str; 18] = [
     "access",
     "audit",
     "cli",
@@ -38,6 +38,7 @@ const ALL: [&str; 17] = [
     "pool",
     "query",
     "render",
+    "snapshots",
     "spider",
     "store",
     "volume",

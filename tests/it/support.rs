@@ -10,13 +10,13 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use sagittal::formats::metaimage;
 use sagittal::http::{App, router};
-use sagittal::index::Reader;
-use sagittal::ingest::{self, Options, Report, Source};
+use sagittal::ingest::{self, Destination, ImportError, Options, Report, Source};
 use sagittal::pictures::Pictures;
 use sagittal::pool::Pool;
 use sagittal::render::Limits;
+use sagittal::snapshots::{self, Replica};
 use sagittal::spider::FIELDS;
-use sagittal::store::Store;
+use sagittal::store::Place;
 use sagittal::volume::{Axis, ElementType, Geometry, Volume};
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -177,10 +177,15 @@ impl Release {
 
     /// Imports into `data`; must be called outside any runtime.
     pub fn import(&self, data: &Path) -> Report {
+        self.import_into(&Destination::folder(data)).unwrap()
+    }
+
+    /// The same into any place, and in parts.
+    pub fn import_into(&self, destination: &Destination) -> Result<Report, ImportError> {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let source = Source::open(self.dir.path()).unwrap();
         let options = Options { jobs: 2, again: false, memory_bytes: 64 << 20 };
-        ingest::run(&source, data, options, runtime.handle(), &|_| ()).unwrap()
+        ingest::run_into(&source, destination, options, runtime.handle(), &|_| ())
     }
 }
 
@@ -220,16 +225,25 @@ impl Service {
     }
 
     pub fn with(data: &Path, pool: Pool) -> Self {
+        Self::of(&Place::Folder(data.to_owned()), pool).0
+    }
+
+    /// Over a place whose index travels as snapshots, which the replica fetches when it is told to.
+    pub fn following(place: &Place) -> (Self, Replica) {
+        let (service, replica) = Self::of(place, Pool::new(2, 256).unwrap());
+        (service, replica.unwrap())
+    }
+
+    fn of(place: &Place, pool: Pool) -> (Self, Option<Replica>) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let (router, pictures) = runtime.block_on(async {
-            let reader = Reader::open(data).await.unwrap();
-            let store = Store::local(data).unwrap();
+        let (router, pictures, replica) = runtime.block_on(async {
+            let (store, reader, replica) = snapshots::open(place, 0).await.unwrap();
             let limits = Limits { max_pixels: 4096 * 4096 };
             let pictures =
                 Arc::new(Pictures::open(reader.clone(), store.clone(), pool, limits, 64 << 20).await.unwrap());
-            (router(App::new(reader, Arc::clone(&pictures), store)), pictures)
+            (router(App::new(reader, Arc::clone(&pictures), store)), pictures, replica)
         });
-        Self { router, pictures, runtime, _data: None }
+        (Self { router, pictures, runtime, _data: None }, replica)
     }
 
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {

@@ -110,7 +110,7 @@ impl Reader {
         sql: Sql,
     ) -> Result<Vec<SqliteRow>, IndexError> {
         let read = |source| IndexError::Read { what, source };
-        let mut connection = self.pool.acquire().await.map_err(read)?;
+        let mut connection = self.pool().acquire().await.map_err(read)?;
         watch(&mut connection, deadline).await.map_err(read)?;
         tracing::trace!(sql = sql.text(), "asking");
         let found = sql.query().fetch_all(&mut *connection).await;

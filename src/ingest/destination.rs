@@ -1,0 +1,43 @@
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::ImportError;
+use crate::snapshots::Part;
+use crate::store::{Place, Store};
+
+/// Where an import goes, and which part of it.
+#[derive(Debug, Clone)]
+pub struct Destination {
+    /// Where the scans and the index go.
+    pub place: Place,
+    /// Folder for working copies of an index that travels as snapshots; the system's folder for temporary files if it is `None`.
+    pub work: Option<PathBuf>,
+    /// How often such an index is published while an import runs.
+    pub publish_every: Duration,
+    /// The part to import, if it is not the whole.
+    pub part: Option<Part>,
+}
+
+impl Destination {
+    /// A folder of this machine.
+    #[must_use]
+    pub fn folder(folder: &Path) -> Self {
+        Self::new(Place::Folder(folder.to_owned()))
+    }
+
+    /// A place, with what is usual.
+    #[must_use]
+    pub fn new(place: Place) -> Self {
+        Self { place, work: None, publish_every: Duration::from_mins(5), part: None }
+    }
+
+    /// Opens the store; makes the folder, if it is one.
+    pub(super) fn open_store(&self) -> Result<Store, ImportError> {
+        if let Place::Folder(folder) | Place::Shared(folder) = &self.place {
+            std::fs::create_dir_all(folder)
+                .map_err(|source| ImportError::Folder { folder: folder.display().to_string(), source })?;
+        }
+        // What is written is not read again.
+        Ok(Store::open(&self.place, 0)?)
+    }
+}

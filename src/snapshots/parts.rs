@@ -1,0 +1,222 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::path::Path;
+use std::str::FromStr;
+
+use super::SnapshotError;
+use crate::index::path_in;
+use crate::spider::ScanId;
+use crate::store::{Place, Store, StoreError};
+
+/// Folder of the parts in a store.
+const FOLDER: &str = "index/parts";
+
+/// Most workers that can share an import.
+const MOST: u32 = 100_000;
+
+/// One worker's share of an import.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Part {
+    of: u32,
+    /// From 1.
+    number: u32,
+}
+
+/// The parts of an import cannot be put together.
+#[derive(Debug, thiserror::Error)]
+pub enum PartError {
+    /// No worker has finished yet.
+    #[error(
+        "there are no parts in {place}/{FOLDER}; run `sagittal import --part 1/N SOURCE --data {place}` and so on first"
+    )]
+    None {
+        /// Where they were looked for.
+        place: Place,
+    },
+    /// Some workers have not finished.
+    #[error("of {of} parts, {} are missing: {}; run `import --part` for these again, then finish", missing.len(), listed(missing))]
+    Missing {
+        /// Which.
+        missing: Vec<Part>,
+        /// How many there should be.
+        of: u32,
+    },
+    /// The import was divided in two ways.
+    #[error("{place}/{FOLDER} holds parts of divisions into {}; delete the files of all but one", listed(of))]
+    Mixed {
+        /// Where.
+        place: Place,
+        /// Into how many.
+        of: Vec<u32>,
+    },
+    /// A worker had other tables than the rest.
+    #[error(
+        "part {part} was made from other tables than part {first}; give every worker the same release, and run it again"
+    )]
+    Tables {
+        /// The odd one.
+        part: Part,
+        /// The one that it was held against.
+        first: Part,
+    },
+}
+
+fn listed(items: &[impl ToString]) -> String {
+    items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+impl fmt::Display for Part {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.number, self.of)
+    }
+}
+
+impl FromStr for Part {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let (number, of) = text.split_once('/').unwrap_or((text, ""));
+        match (number.parse(), of.parse()) {
+            (Ok(number), Ok(of)) if (1..=of).contains(&number) && of <= MOST => Ok(Self { of, number }),
+            _ => Err(format!("give part and number of parts, from 1/1 to {MOST}/{MOST}, as in 3/16")),
+        }
+    }
+}
+
+impl Part {
+    /// Whether this part imports a scan: each scan belongs to exactly one part, whatever else the release holds.
+    #[must_use]
+    pub fn takes(self, scan: ScanId) -> bool {
+        crc32fast::hash(scan.to_string().as_bytes()) % self.of == self.number - 1
+    }
+
+    fn path(self) -> String {
+        format!("{FOLDER}/{}-of-{}.sqlite", self.number, self.of)
+    }
+
+    fn of_path(path: &str) -> Option<Self> {
+        let name = path.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(".sqlite")?;
+        name.replacen("-of-", "/", 1).parse().ok().filter(|part: &Self| part.path() == path)
+    }
+
+    /// Fetches what this part did before into a folder, if it was finished once.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Store`].
+    pub async fn resume(self, store: &Store, folder: &Path) -> Result<(), SnapshotError> {
+        match all(store).await?.get(&self) {
+            Some(bytes) => FinishedPart { part: self, bytes: *bytes }.fetch(store, folder).await,
+            None => Ok(()),
+        }
+    }
+
+    /// Publishes what this part did.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Store`].
+    pub async fn publish(self, store: &Store, copy: &Path) -> Result<(), SnapshotError> {
+        Ok(store.upload(copy, &self.path()).await?)
+    }
+}
+
+/// A part that a worker has finished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FinishedPart {
+    /// Which.
+    pub part: Part,
+    bytes: u64,
+}
+
+impl FinishedPart {
+    /// Fetches its index into a folder.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Store`].
+    pub async fn fetch(self, store: &Store, folder: &Path) -> Result<(), SnapshotError> {
+        store.download(&self.part.path(), self.bytes, &path_in(folder)).await?;
+        Ok(())
+    }
+
+    /// Deletes it.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Store`].
+    pub async fn delete(self, store: &Store) -> Result<(), SnapshotError> {
+        Ok(store.delete(&self.part.path()).await?)
+    }
+}
+
+/// Every part of an import, in order, once all of them are finished.
+///
+/// # Errors
+/// [`PartError`] when they are not those of one import, [`SnapshotError::Store`].
+pub async fn finished_parts(store: &Store) -> Result<Vec<FinishedPart>, SnapshotError> {
+    Ok(complete(&all(store).await?, store.place())?)
+}
+
+async fn all(store: &Store) -> Result<BTreeMap<Part, u64>, StoreError> {
+    let files = store.files_under(FOLDER).await?;
+    Ok(files.into_iter().filter_map(|(path, bytes)| Some((Part::of_path(&path)?, bytes))).collect())
+}
+
+fn complete(found: &BTreeMap<Part, u64>, place: &Place) -> Result<Vec<FinishedPart>, PartError> {
+    let divisions: BTreeSet<u32> = found.keys().map(|part| part.of).collect();
+    let of = match divisions.iter().copied().collect::<Vec<_>>()[..] {
+        [] => return Err(PartError::None { place: place.clone() }),
+        [of] => of,
+        ref several => return Err(PartError::Mixed { place: place.clone(), of: several.to_vec() }),
+    };
+    let missing: Vec<_> = (1..=of).map(|number| Part { of, number }).filter(|part| !found.contains_key(part)).collect();
+    if missing.is_empty() {
+        Ok(found.iter().map(|(&part, &bytes)| FinishedPart { part, bytes }).collect())
+    } else {
+        Err(PartError::Missing { missing, of })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(parts: &[&str]) -> BTreeMap<Part, u64> {
+        parts.iter().map(|part| (part.parse().unwrap(), 1)).collect()
+    }
+
+    #[test]
+    fn parts_are_read_and_nothing_else_is() {
+        for text in ["1/1", "3/16", "16/16"] {
+            assert_eq!(text.parse::<Part>().unwrap().to_string(), text);
+        }
+        for text in ["", "3", "0/4", "5/4", "-1/4", "1/0", "1/200000", "a/b", "1/2/3"] {
+            assert!(text.parse::<Part>().is_err(), "{text}");
+        }
+        assert_eq!(Part::of_path("index/parts/3-of-16.sqlite"), Some("3/16".parse().unwrap()));
+        for path in ["index/parts/03-of-16.sqlite", "index/parts/3-of-16.sqlite.part", "index/3-of-16.sqlite"] {
+            assert_eq!(Part::of_path(path), None, "{path}");
+        }
+    }
+
+    #[test]
+    fn every_scan_belongs_to_exactly_one_part() {
+        let parts: Vec<Part> = (1..=7).map(|number| Part { of: 7, number }).collect();
+        let mut taken = [0; 7];
+        for patient in 1..=500 {
+            let scan: ScanId = format!("{patient}_t2").parse().unwrap();
+            let takers: Vec<_> = parts.iter().filter(|part| part.takes(scan)).collect();
+            assert_eq!(takers.len(), 1);
+            taken[takers[0].number as usize - 1] += 1;
+        }
+        assert!(taken.iter().all(|&count| count > 40), "{taken:?}");
+    }
+
+    #[test]
+    fn what_is_missing_or_mixed_is_named() {
+        let place = Place::Folder("data".into());
+        assert_eq!(complete(&found(&["1/2", "2/2"]), &place).unwrap().len(), 2);
+        assert!(matches!(complete(&found(&[]), &place), Err(PartError::None { .. })));
+        let missing = complete(&found(&["2/4", "3/4"]), &place).unwrap_err().to_string();
+        assert!(missing.contains("1/4, 4/4"), "{missing}");
+        let mixed = complete(&found(&["1/2", "2/2", "1/3"]), &place).unwrap_err().to_string();
+        assert!(mixed.contains("into 2, 3"), "{mixed}");
+    }
+}

@@ -1,0 +1,168 @@
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::time::SystemTime;
+
+use super::{FOLDER, POINTER, Pointer, Scratch, SnapshotError, fetch_newest, pointer};
+use crate::store::{ReplaceError, Store, Version};
+
+/// Snapshots that are kept, the newest included: a replica may be fetching the one before.
+const KEPT: usize = 3;
+
+/// The document that is written only to see whether the store keeps conditions.
+const CONDITION: &str = "index/condition";
+
+/// Publishes the index of an import, beginning with the newest one there is.
+#[derive(Debug)]
+pub struct Publisher {
+    store: Store,
+    scratch: Scratch,
+    /// What this import starts from; what it replaces.
+    seen: Option<(Pointer, Version)>,
+}
+
+impl Publisher {
+    /// Fetches the newest snapshot into a working folder, where an import goes on from it.
+    ///
+    /// # Errors
+    /// [`SnapshotError`].
+    pub async fn begin(store: &Store, work: Option<&Path>) -> Result<Self, SnapshotError> {
+        let scratch = Scratch::new(store.place(), work)?;
+        let seen = fetch_newest(store, scratch.folder()).await?;
+        Ok(Self { store: store.clone(), scratch, seen })
+    }
+
+    /// The working folder, with the index in it.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        self.scratch.folder()
+    }
+
+    /// Whether this revision is published already.
+    #[must_use]
+    pub fn has_published(&self, revision: u64) -> bool {
+        self.seen.as_ref().is_some_and(|(pointer, _)| pointer.revision == revision)
+    }
+
+    /// Publishes a copy of the index with its revision, and removes the copy. `obsolete` are the groups that it no longer
+    /// refers to, `referred` those that it does.
+    ///
+    /// # Errors
+    /// [`SnapshotError::LostRace`] when another import was faster, or another [`SnapshotError`]. What was published before stays.
+    pub async fn publish(
+        &mut self,
+        copy: &Path,
+        revision: u64,
+        obsolete: Vec<String>,
+        referred: &BTreeSet<String>,
+    ) -> Result<(), SnapshotError> {
+        let (sha256, bytes) = measure(copy)?;
+        let file = format!("{FOLDER}/{revision}-{}.sqlite", &sha256[..16]);
+        self.store.upload(copy, &file).await?;
+        let created = httpdate::fmt_http_date(SystemTime::now());
+        let next = Pointer { revision, file, sha256, bytes, created, obsolete };
+        let version = self.replace_pointer(&next).await?;
+        tracing::info!(revision, bytes, place = %self.store.place(), "published the index");
+        let before = self.seen.replace((next, version));
+        if let Err(error) = std::fs::remove_file(copy) {
+            tracing::debug!(%error, "could not remove a copy of the index");
+        }
+        if let Err(error) = self.clear_up(before.map(|(pointer, _)| pointer), referred).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "could not delete what is no longer needed");
+        }
+        Ok(())
+    }
+
+    async fn replace_pointer(&self, next: &Pointer) -> Result<Version, SnapshotError> {
+        let text = serde_json::to_vec_pretty(next).map_err(SnapshotError::Pointer)?;
+        let seen = self.seen.as_ref().map(|(_, version)| version);
+        let lost = || SnapshotError::LostRace { place: self.store.place().clone() };
+        if !self.store.keeps_conditions(CONDITION).await? {
+            tracing::warn!(
+                place = %self.store.place(),
+                "this store ignores conditional writes: let only one import at a time publish to it"
+            );
+        }
+        match self.store.replace_document(POINTER, text.into(), seen).await {
+            Ok(version) => self.read_back(next, version).await,
+            // An answer that got lost and a second attempt look like somebody else's success.
+            Err(ReplaceError::Changed) => match pointer(&self.store, None).await? {
+                Some((now, version)) if now == *next => Ok(version),
+                _ => Err(lost()),
+            },
+            Err(ReplaceError::Store(error)) => Err(error.into()),
+        }
+    }
+
+    /// A store that ignores conditions lets the last one win: the other should hear of it.
+    async fn read_back(&self, next: &Pointer, version: Version) -> Result<Version, SnapshotError> {
+        match pointer(&self.store, None).await? {
+            Some((now, _)) if now != *next => Err(SnapshotError::LostRace { place: self.store.place().clone() }),
+            _ => Ok(version),
+        }
+    }
+
+    async fn clear_up(&self, before: Option<Pointer>, referred: &BTreeSet<String>) -> Result<(), SnapshotError> {
+        let named = |(path, _): (String, u64)| Some((revision_of(&path)?, path));
+        let mut snapshots: Vec<_> = self.store.files_under(FOLDER).await?.into_iter().filter_map(named).collect();
+        snapshots.sort_unstable();
+        // A newer one than ours may be another import's that is just about to point to it. Imports that were overtaken may have
+        // left others of the same revision.
+        let current = self.seen.as_ref().map(|(pointer, _)| pointer);
+        let kept: Vec<_> = current.into_iter().chain(&before).map(|pointer| pointer.file.as_str()).collect();
+        let newest = current.map_or(0, |pointer| pointer.revision);
+        snapshots.retain(|(revision, path)| *revision <= newest && !kept.contains(&path.as_str()));
+        for (_, path) in snapshots.iter().rev().skip(KEPT.saturating_sub(kept.len())) {
+            self.store.delete(path).await?;
+        }
+        for group in before.into_iter().flat_map(|pointer| pointer.obsolete) {
+            if !referred.contains(&group) {
+                self.store.remove_group(&group).await?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `index/451-9f2c41d07be3a865.sqlite` → 451.
+fn revision_of(path: &str) -> Option<u64> {
+    let name = path.strip_prefix(FOLDER)?.strip_prefix('/')?.strip_suffix(".sqlite")?;
+    name.split_once('-').filter(|(_, digits)| digits.len() == 16)?.0.parse().ok()
+}
+
+/// SHA-256, hexadecimal, and length of a file.
+fn measure(path: &Path) -> Result<(String, u64), SnapshotError> {
+    use sha2::{Digest, Sha256};
+    let failed = |source| SnapshotError::Scratch { folder: path.to_owned(), source };
+    let mut file = std::fs::File::open(path).map_err(failed)?;
+    let mut hash = Sha256::new();
+    let bytes = std::io::copy(&mut file, &mut HashWriter(&mut hash)).map_err(failed)?;
+    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), bytes))
+}
+
+struct HashWriter<'a>(&'a mut sha2::Sha256);
+
+impl std::io::Write for HashWriter<'_> {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        sha2::Digest::update(self.0, bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn snapshots_are_told_from_other_files() {
+        assert_eq!(revision_of("index/451-9f2c41d07be3a865.sqlite"), Some(451));
+        for other in
+            ["index/current.json", "index/parts/3-of-16.sqlite", "index/x-9f2c41d07be3a865.sqlite", "index/1-2.sqlite"]
+        {
+            assert_eq!(revision_of(other), None, "{other}");
+        }
+    }
+}

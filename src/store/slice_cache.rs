@@ -1,0 +1,124 @@
+//! Slices that came over the network, as they lie in the store, bounded in bytes. A group's name carries the revision of its
+//! contents, so what is kept is never out of date.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use object_store::path::Path;
+
+use super::StoreError;
+use super::chunk::is_whole;
+
+/// What a kept slice takes beside its bytes.
+const OVERHEAD: usize = 256;
+
+#[derive(Debug, Clone)]
+pub(super) struct SliceCache {
+    kept: moka::future::Cache<Path, Bytes>,
+}
+
+/// Why a slice is not kept.
+enum Unkept {
+    /// Its checksum is wrong: whoever asked should hear of it, and the next one should ask the store again.
+    Damaged(Bytes),
+    Failed(StoreError),
+}
+
+impl SliceCache {
+    pub(super) fn new(bytes: u64) -> Self {
+        let weight = |_: &Path, chunk: &Bytes| u32::try_from(chunk.len() + OVERHEAD).unwrap_or(u32::MAX);
+        Self { kept: moka::future::Cache::builder().max_capacity(bytes).weigher(weight).build() }
+    }
+
+    /// The chunk at this path, read by `read` if need be, once for all who ask at the same time.
+    pub(super) async fn get_or_read(
+        &self,
+        path: &Path,
+        read: impl Future<Output = Result<Bytes, StoreError>>,
+    ) -> Result<Bytes, StoreError> {
+        let checked = async {
+            match read.await {
+                Ok(chunk) if is_whole(&chunk) => Ok(chunk),
+                Ok(chunk) => Err(Unkept::Damaged(chunk)),
+                Err(error) => Err(Unkept::Failed(error)),
+            }
+        };
+        match self.kept.try_get_with_by_ref(path, checked).await {
+            Ok(chunk) => Ok(chunk),
+            Err(unkept) => match Arc::try_unwrap(unkept) {
+                Ok(Unkept::Damaged(chunk)) => Ok(chunk),
+                Ok(Unkept::Failed(error)) => Err(error),
+                Err(shared) => match &*shared {
+                    Unkept::Damaged(chunk) => Ok(chunk.clone()),
+                    Unkept::Failed(error) => Err(told_again(error)),
+                },
+            },
+        }
+    }
+}
+
+/// What went wrong for the one who asked the store, for the others who waited.
+fn told_again(error: &StoreError) -> StoreError {
+    match error {
+        StoreError::Read { path, source } if error.is_missing() => {
+            let source = object_store::Error::NotFound { path: path.clone(), source: source.to_string().into() };
+            StoreError::Read { path: path.clone(), source }
+        }
+        other => {
+            let text = std::error::Error::source(other).map_or_else(|| other.to_string(), ToString::to_string);
+            StoreError::Read {
+                path: other.path().unwrap_or_default().to_owned(),
+                source: object_store::Error::Generic { store: "slice cache", source: text.into() },
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::super::{Array, chunk};
+    use super::*;
+
+    fn path() -> Path {
+        Path::from("scans/1_t1/image/c/0/0/0")
+    }
+
+    fn whole() -> Bytes {
+        chunk::encode(Array::Image, &[7; 64]).unwrap().into()
+    }
+
+    #[tokio::test]
+    async fn a_whole_slice_is_read_once() {
+        let (cache, reads) = (SliceCache::new(1 << 20), AtomicUsize::new(0));
+        let read = || async {
+            reads.fetch_add(1, Ordering::Relaxed);
+            tokio::task::yield_now().await;
+            Ok(whole())
+        };
+        let path = path();
+        let both = tokio::join!(cache.get_or_read(&path, read()), cache.get_or_read(&path, read()));
+        assert_eq!((both.0.unwrap(), both.1.unwrap()), (whole(), whole()));
+        cache.get_or_read(&path, read()).await.unwrap();
+        assert_eq!(reads.into_inner(), 1);
+    }
+
+    #[tokio::test]
+    async fn damage_and_failures_are_told_but_not_kept() {
+        let (cache, path) = (SliceCache::new(1 << 20), path());
+        let mut damaged = whole().to_vec();
+        damaged[3] ^= 1;
+        let damaged = Bytes::from(damaged);
+        let given = cache.get_or_read(&path, async { Ok(damaged.clone()) }).await.unwrap();
+        assert_eq!(given, damaged);
+        let missing = || async {
+            tokio::task::yield_now().await;
+            let source = object_store::Error::NotFound { path: "x".to_owned(), source: "gone".into() };
+            Err(StoreError::Read { path: "x".to_owned(), source })
+        };
+        let both = tokio::join!(cache.get_or_read(&path, missing()), cache.get_or_read(&path, missing()));
+        assert!(both.0.unwrap_err().is_missing() && both.1.unwrap_err().is_missing());
+        assert_eq!(cache.get_or_read(&path, async { Ok(whole()) }).await.unwrap(), whole());
+    }
+}
