@@ -124,7 +124,7 @@ pub enum StoreError {
     )]
     Settings {
         /// The bucket.
-        place: Place,
+        place: String,
         /// Why.
         source: object_store::Error,
     },
@@ -190,7 +190,7 @@ impl Store {
             Place::Shared(folder) => Ok(Self { place: place.clone(), ..Self::local(folder)? }),
             Place::Bucket { bucket, prefix } => {
                 let objects = bucket::open(bucket, prefix);
-                let objects = objects.map_err(|source| StoreError::Settings { place: place.clone(), source })?;
+                let objects = objects.map_err(|source| StoreError::Settings { place: place.to_string(), source })?;
                 let slices = (slice_cache_bytes > 0).then(|| SliceCache::new(slice_cache_bytes));
                 Ok(Self { place: place.clone(), objects, slices })
             }

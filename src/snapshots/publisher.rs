@@ -60,7 +60,15 @@ impl Publisher {
         self.store.upload(copy, &file).await?;
         let created = httpdate::fmt_http_date(SystemTime::now());
         let next = Pointer { revision, file, sha256, bytes, created, obsolete };
-        let version = self.replace_pointer(&next).await?;
+        let version = match self.replace_pointer(&next).await {
+            Ok(version) => version,
+            Err(error) => {
+                if matches!(error, SnapshotError::LostRace { .. }) {
+                    self.discard(&next).await;
+                }
+                return Err(error);
+            }
+        };
         tracing::info!(revision, bytes, place = %self.store.place(), "published the index");
         let before = self.seen.replace((next, version));
         if let Err(error) = std::fs::remove_file(copy) {
@@ -75,7 +83,6 @@ impl Publisher {
     async fn replace_pointer(&self, next: &Pointer) -> Result<Version, SnapshotError> {
         let text = serde_json::to_vec_pretty(next).map_err(SnapshotError::Pointer)?;
         let seen = self.seen.as_ref().map(|(_, version)| version);
-        let lost = || SnapshotError::LostRace { place: self.store.place().clone() };
         if !self.store.keeps_conditions(CONDITION).await? {
             tracing::warn!(
                 place = %self.store.place(),
@@ -83,21 +90,23 @@ impl Publisher {
             );
         }
         match self.store.replace_document(POINTER, text.into(), seen).await {
-            Ok(version) => self.read_back(next, version).await,
-            // An answer that got lost and a second attempt look like somebody else's success.
-            Err(ReplaceError::Changed) => match pointer(&self.store, None).await? {
-                Some((now, version)) if now == *next => Ok(version),
-                _ => Err(lost()),
+            // A store that ignores conditions lets the last one win: the other should hear of it.
+            Ok(_) | Err(ReplaceError::Changed) => match pointer(&self.store, None).await {
+                // Also when the answer got lost, and the second attempt found the first one's success.
+                Ok(Some((now, version))) if (&now.file, &now.sha256) == (&next.file, &next.sha256) => Ok(version),
+                Ok(_) | Err(SnapshotError::Pointer(_) | SnapshotError::Missing { .. }) => {
+                    Err(SnapshotError::LostRace { place: self.store.place().clone() })
+                }
+                Err(error) => Err(error),
             },
             Err(ReplaceError::Store(error)) => Err(error.into()),
         }
     }
 
-    /// A store that ignores conditions lets the last one win: the other should hear of it.
-    async fn read_back(&self, next: &Pointer, version: Version) -> Result<Version, SnapshotError> {
-        match pointer(&self.store, None).await? {
-            Some((now, _)) if now != *next => Err(SnapshotError::LostRace { place: self.store.place().clone() }),
-            _ => Ok(version),
+    /// Nobody will point to this snapshot.
+    async fn discard(&self, lost: &Pointer) {
+        if let Err(error) = self.store.delete(&lost.file).await {
+            tracing::warn!(error = &error as &dyn std::error::Error, "could not delete a snapshot that is not needed");
         }
     }
 

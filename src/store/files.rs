@@ -74,7 +74,7 @@ impl Store {
         path: &str,
         contents: Bytes,
         seen: Option<&Version>,
-    ) -> Result<Version, ReplaceError> {
+    ) -> Result<(), ReplaceError> {
         let _turn = self.turn_of_shared_folder(path)?;
         // A local file system has no conditional replacement: the turn above is its condition. Stores that ignore conditions
         // are asked as well, which leaves them a moment to be wrong instead of an import's whole time.
@@ -89,7 +89,7 @@ impl Store {
         };
         let options = PutOptions { mode, ..PutOptions::default() };
         match self.objects.put_opts(&Path::from(path), contents.into(), options).await {
-            Ok(written) => Ok(Version(written.e_tag.unwrap_or_default())),
+            Ok(_) => Ok(()),
             Err(object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. }) => {
                 Err(ReplaceError::Changed)
             }

@@ -5,6 +5,7 @@
 
 mod architecture;
 mod audit;
+mod bucket;
 mod editions;
 mod import;
 mod lookup;

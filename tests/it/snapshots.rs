@@ -131,7 +131,9 @@ fn a_newer_snapshot_is_taken_without_dropping_a_request() {
             shared.import(&release);
             refresh(&service, &mut replica).unwrap();
             let after = asked.load(Ordering::Relaxed) + 6;
-            while asked.load(Ordering::Relaxed) < after && !threads.iter().any(|thread| thread.is_finished()) {
+            while asked.load(Ordering::Relaxed) < after
+                && !threads.iter().any(std::thread::ScopedJoinHandle::is_finished)
+            {
                 std::thread::yield_now();
             }
         }
