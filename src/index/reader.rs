@@ -41,6 +41,16 @@ pub struct Reader {
     time_limit: Duration,
 }
 
+/// Connections of which each begins without the deadline that a question left behind for which nobody waited to the end.
+fn connections() -> SqlitePoolOptions {
+    SqlitePoolOptions::new().max_connections(CONNECTIONS).before_acquire(|connection, _| {
+        Box::pin(async {
+            connection.lock_handle().await?.remove_progress_handler();
+            Ok(true)
+        })
+    })
+}
+
 const SCAN_COLUMNS: &str = "SELECT scan_id, split, cells, revision, image_sha256, mask_sha256, element_type, mask_element_type,
     source_geometry, source_axis_codes, value_min, value_max, value_mean, auto_low, auto_high, histogram, best_slice, bytes,
     notes FROM scans LEFT JOIN scan_cells USING (scan_key) LEFT JOIN volumes USING (scan_key)";
@@ -61,7 +71,7 @@ impl Reader {
             .pragma("mmap_size", MAPPED_BYTES)
             .journal_mode(SqliteJournalMode::Delete)
             .busy_timeout(BUSY_TIMEOUT);
-        let pool = SqlitePoolOptions::new().max_connections(CONNECTIONS).connect_with(options).await;
+        let pool = connections().connect_with(options).await;
         Self::over(pool, path).await
     }
 
@@ -76,12 +86,7 @@ impl Reader {
             .read_only(true)
             .immutable(true)
             .pragma("mmap_size", MAPPED_BYTES);
-        let pool = SqlitePoolOptions::new()
-            .max_connections(CONNECTIONS)
-            .idle_timeout(None)
-            .max_lifetime(None)
-            .connect_with(options)
-            .await;
+        let pool = connections().idle_timeout(None).max_lifetime(None).connect_with(options).await;
         let reader = Self::over(pool, path.to_owned()).await?;
         let pool = reader.pool();
         let open = |source| IndexError::Open { path: path.to_owned(), source };

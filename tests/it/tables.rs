@@ -176,6 +176,30 @@ fn a_question_past_its_time_is_cancelled_and_the_next_one_answered() {
     });
 }
 
+#[test]
+fn a_question_that_nobody_waits_for_leaves_no_deadline_behind() {
+    let (release, data) = (Release::empty(), tempfile::tempdir().unwrap());
+    // So many that SQLite looks at the clock when it reads their labels.
+    for patient in 1..=60 {
+        release.scan(&format!("{patient}_t1"), crate::support::Kind::Lps);
+    }
+    release.import(data.path());
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    runtime.block_on(async {
+        let reader = Reader::open(data.path()).await.unwrap();
+        let hasty = reader.clone().within(Duration::from_millis(20));
+        let slow = query(Table::Slices, &format!("labelled_pixels=0..&age={}", vec!["1..2"; 400].join(",")));
+        for _ in 0..20 {
+            // A client that goes away while its question is being answered.
+            let _ = tokio::time::timeout(Duration::from_millis(2), hasty.page(&slow, 10)).await;
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+        for _ in 0..20 {
+            assert_eq!(reader.every_label().await.unwrap().len(), 60);
+        }
+    });
+}
+
 /// The usual questions must not come to read whole tables of slices or labels, whatever becomes of the indexes.
 #[test]
 fn usual_questions_are_answered_from_indexes() {

@@ -114,7 +114,6 @@ impl Reader {
         watch(&mut connection, deadline).await.map_err(read)?;
         tracing::trace!(sql = sql.text(), "asking");
         let found = sql.query().fetch_all(&mut *connection).await;
-        connection.lock_handle().await.map_err(read)?.remove_progress_handler();
         // SQLITE_INTERRUPT is how a progress handler ends a statement.
         found.map_err(|source| match source.as_database_error().and_then(sqlx::error::DatabaseError::code) {
             Some(code) if code == "9" => IndexError::TooSlow(self.time_limit),
