@@ -3,6 +3,8 @@ use std::fmt;
 use std::path::Path;
 use std::str::FromStr;
 
+use sha2::{Digest, Sha256};
+
 use super::SnapshotError;
 use crate::index::path_in;
 use crate::spider::ScanId;
@@ -87,7 +89,9 @@ impl Part {
     /// Whether this part imports a scan: each scan belongs to exactly one part, whatever else the release holds.
     #[must_use]
     pub fn takes(self, scan: ScanId) -> bool {
-        crc32fast::hash(scan.to_string().as_bytes()) % self.of == self.number - 1
+        let hash = Sha256::digest(scan.to_string().as_bytes());
+        let digits = hash.iter().take(8).fold(0, |digits, &byte| (digits << 8) | u64::from(byte));
+        digits % u64::from(self.of) == u64::from(self.number - 1)
     }
 
     fn path(self) -> String {
@@ -197,16 +201,21 @@ mod tests {
     }
 
     #[test]
-    fn every_scan_belongs_to_exactly_one_part() {
-        let parts: Vec<Part> = (1..=7).map(|number| Part { of: 7, number }).collect();
-        let mut taken = [0; 7];
-        for patient in 1..=500 {
-            let scan: ScanId = format!("{patient}_t2").parse().unwrap();
-            let takers: Vec<_> = parts.iter().filter(|part| part.takes(scan)).collect();
-            assert_eq!(takers.len(), 1);
-            taken[takers[0].number as usize - 1] += 1;
+    fn every_scan_belongs_to_exactly_one_part_and_parts_are_alike() {
+        for of in [2u32, 7, 16] {
+            let parts: Vec<Part> = (1..=of).map(|number| Part { of, number }).collect();
+            let mut taken = vec![0; of as usize];
+            for patient in 1..=800 {
+                for kind in ["t1", "t2"] {
+                    let scan: ScanId = format!("{patient}_{kind}").parse().unwrap();
+                    let takers: Vec<_> = parts.iter().filter(|part| part.takes(scan)).collect();
+                    assert_eq!(takers.len(), 1);
+                    taken[takers[0].number as usize - 1] += 1;
+                }
+            }
+            let fair = 1600 / of;
+            assert!(taken.iter().all(|&count| (fair * 2 / 3..=fair * 3 / 2).contains(&count)), "{taken:?}");
         }
-        assert!(taken.iter().all(|&count| count > 40), "{taken:?}");
     }
 
     #[test]
