@@ -54,7 +54,7 @@ async fn merge(store: &Store, destination: &Destination, parts: &[FinishedPart])
         if tables != *expected {
             return Err(SnapshotError::from(PartError::Tables { part: found.part, first: *first }).into());
         }
-        writer.absorb(scratch.folder()).await?;
+        writer.gather(scratch.folder()).await?;
     }
     Ok(merged)
 }

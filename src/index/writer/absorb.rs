@@ -15,6 +15,13 @@ const VOLUME_COLUMNS: &str = "slices, rows, columns, slice_spacing_mm, row_spaci
 /// What is kept of a volume; discs and counts are made from it.
 const VOLUME_TABLES: [&str; 4] = ["volumes", "slices", "slice_labels", "scan_labels"];
 
+/// What becomes of discs and counts.
+#[derive(Clone, Copy, PartialEq)]
+enum Derived {
+    Renewed,
+    Missing,
+}
+
 impl Writer {
     /// Takes over the tables of the index in `folder` and the volumes that it has in another version than this one, or that
     /// this one does not have. The result is that of importing the same scans here.
@@ -23,16 +30,28 @@ impl Writer {
     /// [`IndexError::Schema`] when it comes from another version of this program, or [`IndexError::Write`]; nothing is changed
     /// then.
     pub async fn absorb(&mut self, folder: &Path) -> Result<(), IndexError> {
+        self.take_over(folder, Derived::Renewed).await
+    }
+
+    /// The same without what is made from other tables: for an index that is only there to be absorbed.
+    ///
+    /// # Errors
+    /// As of [`Writer::absorb`].
+    pub async fn gather(&mut self, folder: &Path) -> Result<(), IndexError> {
+        self.take_over(folder, Derived::Missing).await
+    }
+
+    async fn take_over(&mut self, folder: &Path, derived: Derived) -> Result<(), IndexError> {
         let path = folder.join(FILE);
         let open = |source| IndexError::Open { path: path.clone(), source };
         let attach = sqlx::query("ATTACH DATABASE ? AS part").bind(path.to_string_lossy().into_owned());
         attach.execute(&mut self.connection).await.map_err(open)?;
-        let absorbed = self.absorb_attached(&path).await;
+        let absorbed = self.absorb_attached(&path, derived).await;
         let detached = sqlx::query("DETACH DATABASE part").execute(&mut self.connection).await;
         absorbed.and(detached.map(drop).map_err(open))
     }
 
-    async fn absorb_attached(&mut self, path: &Path) -> Result<(), IndexError> {
+    async fn absorb_attached(&mut self, path: &Path, derived: Derived) -> Result<(), IndexError> {
         let newest = sqlx::query_scalar("SELECT coalesce(max(version), 0) FROM part._sqlx_migrations");
         let found: i64 = newest
             .fetch_one(&mut self.connection)
@@ -46,7 +65,7 @@ impl Writer {
             let mut change = self.connection.begin().await?;
             let tables = absorb_tables(&mut change).await?;
             let volumes = absorb_volumes(&mut change).await?;
-            if tables + volumes > 0 {
+            if tables + volumes > 0 && derived == Derived::Renewed {
                 derived::renew(&mut change).await?;
             }
             // One step for the tables and one for each volume, as an import of them takes.
