@@ -63,7 +63,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo, &runtime),
         Command::Download(download) => runtime.block_on(download::run(&download)),
         Command::Import(import) => import::run(&import, &runtime),
-        Command::Serve(serve) => runtime.block_on(serve::run(&serve)).map(|()| ExitCode::SUCCESS),
+        Command::Serve(serve) => serve::run(&serve, &runtime),
         Command::Export(export) => runtime.block_on(export::run(&export)),
         Command::Check(check) => runtime.block_on(check::run(&check)),
         Command::Token(token) => token::run(&token).map(|()| ExitCode::SUCCESS),

@@ -26,12 +26,22 @@ pub(super) struct Demo {
 }
 
 pub(super) fn run(demo: &Demo, runtime: &Runtime) -> Result<ExitCode, Failure> {
-    let dir = demo.dir.clone().unwrap_or_else(|| std::env::temp_dir().join("sagittal-demo"));
+    serve(demo.dir.as_deref(), &demo.import, &demo.serve, runtime)
+}
+
+/// Makes the demo in `dir`, unless it is there already, and serves it until the process is told to stop.
+pub(super) fn serve(
+    dir: Option<&Path>,
+    import: &ImportSettings,
+    settings: &ServeSettings,
+    runtime: &Runtime,
+) -> Result<ExitCode, Failure> {
+    let dir = dir.map_or_else(|| std::env::temp_dir().join("sagittal-demo"), Path::to_owned);
     let (release, data) = (dir.join("release"), dir.join("data"));
     write_release_once(&release)?;
-    let report = import_with_progress(&release, &Destination::folder(&data), &demo.import, runtime)?;
+    let report = import_with_progress(&release, &Destination::folder(&data), import, runtime)?;
     let scan = example(&report).ok_or("none of the demo's scans could be imported")?;
-    runtime.block_on(serve_place(&Place::Folder(data.clone()), &demo.serve, |address| greet(address, scan, &data)))?;
+    runtime.block_on(serve_place(&Place::Folder(data.clone()), settings, |address| greet(address, scan, &data)))?;
     Ok(ExitCode::SUCCESS)
 }
 

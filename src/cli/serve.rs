@@ -1,18 +1,22 @@
+use std::convert::Infallible;
 use std::error::Error;
 use std::io::Write;
+use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use tokio::net::TcpListener;
+use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::Failure;
-use super::settings::{ServeSettings, place};
+use super::settings::{ImportSettings, ServeSettings, place};
+use super::{Failure, demo};
 use crate::access::KeyFile;
 use crate::http::{self, App, Stop};
+use crate::index;
 use crate::pictures::{self, Pictures};
 use crate::pool::Pool;
 use crate::render::Limits;
@@ -27,12 +31,29 @@ pub(super) struct Serve {
     /// Where `sagittal import` put the data: a folder, file:///a/shared/folder, or s3://bucket/prefix.
     #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
     data: Place,
+    /// Serve the demo as long as nothing was imported into the folder.
+    #[arg(long, env = "SAGITTAL_OR_DEMO", value_parser = is_yes, action = ArgAction::SetTrue)]
+    or_demo: bool,
     #[command(flatten)]
     settings: ServeSettings,
 }
 
-pub(super) async fn run(serve: &Serve) -> Result<(), Failure> {
-    serve_place(&serve.data, &serve.settings, |_| Ok(())).await
+/// Only a plain yes counts: docker-compose.yml gives the folder that was asked for in its place, if there is one.
+fn is_yes(text: &str) -> Result<bool, Infallible> {
+    Ok(["yes", "true", "on", "1"].contains(&text))
+}
+
+pub(super) fn run(serve: &Serve, runtime: &Runtime) -> Result<ExitCode, Failure> {
+    match &serve.data {
+        Place::Folder(data) if serve.or_demo && !index::path_in(data).exists() => {
+            tracing::info!("nothing was imported into {} yet: this will be the demo", data.display());
+            demo::serve(None, &ImportSettings::default(), &serve.settings, runtime)
+        }
+        data => {
+            runtime.block_on(serve_place(data, &serve.settings, |_| Ok(())))?;
+            Ok(ExitCode::SUCCESS)
+        }
+    }
 }
 
 /// Serves a place of data until the process is told to stop. `greet` is called with the server's address once it listens.

@@ -136,6 +136,8 @@ impl ServeSettings {
     }
 }
 
+const IMPORT_MEMORY_MB: u64 = 640;
+
 /// How to import.
 #[derive(Debug, Clone, Args)]
 pub(super) struct ImportSettings {
@@ -146,8 +148,14 @@ pub(super) struct ImportSettings {
     #[arg(long)]
     again: bool,
     /// Memory that the scans being converted may take together, in MiB.
-    #[arg(long, env = "SAGITTAL_IMPORT_MEMORY_MB", default_value_t = 640)]
+    #[arg(long, env = "SAGITTAL_IMPORT_MEMORY_MB", default_value_t = IMPORT_MEMORY_MB)]
     memory_mb: u64,
+}
+
+impl Default for ImportSettings {
+    fn default() -> Self {
+        Self { jobs: None, again: false, memory_mb: IMPORT_MEMORY_MB }
+    }
 }
 
 impl ImportSettings {
