@@ -1,29 +1,38 @@
-# Two stages: build with the toolchain, run without it. Build: docker build -t sagittal .
+# Two stages: build with the toolchain, run with nothing but the program and what it loads. Build: docker build -t sagittal .
 FROM rust:1-slim-bookworm AS build
 WORKDIR /src
 
-# Dependencies change seldom: built on their own, they are a cached layer.
+# Dependencies change seldom: built on their own, with stubs in place of the sources, they are a cached layer.
 COPY Cargo.toml Cargo.lock ./
-RUN mkdir -p src benches && echo 'fn main() {}' | tee src/main.rs benches/pictures.rs benches/scale.rs && touch src/lib.rs \
-    && cargo build --release --locked --bin sagittal && rm -rf src benches target/release/deps/*sagittal*
+RUN mkdir src benches && touch src/lib.rs \
+    && for bench in $(awk '/^\[/ { bench = $0 == "[[bench]]" } bench && $1 == "name" { gsub("\"", "", $3); print $3 }' Cargo.toml); \
+       do echo 'fn main() {}' > "benches/$bench.rs"; done \
+    && echo 'fn main() {}' > src/main.rs \
+    && cargo build --release --locked --bin sagittal && cargo clean --release --package sagittal && rm -r src benches
 
 COPY src src
 COPY benches benches
 COPY migrations migrations
-RUN cargo build --release --locked --bin sagittal && strip target/release/sagittal
+RUN cargo build --release --locked --bin sagittal
 
-FROM debian:bookworm-slim
+# The final image's files: the program, the C library it loads, the certificates it trusts when downloading.
+RUN mkdir -p /image/usr/local/bin /image/etc/ssl/certs /image/tmp && chmod 1777 /image/tmp \
+    && strip -o /image/usr/local/bin/sagittal target/release/sagittal \
+    && ldd target/release/sagittal | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory=/image \
+    && cp --dereference /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
+    && echo 'hosts: files dns' > /image/etc/nsswitch.conf \
+    && mkdir /empty
+
+FROM scratch
 LABEL org.opencontainers.image.title="sagittal" \
       org.opencontainers.image.description="Serves the SPIDER lumbar-spine MRI release over HTTP" \
       org.opencontainers.image.licenses="MIT OR Apache-2.0"
-COPY --from=build /src/target/release/sagittal /usr/local/bin/sagittal
-# Whom to trust when downloading; the base image has no certificates.
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
-RUN install -d -o 10001 -g 10001 /data
+COPY --from=build /image /
+COPY --from=build --chown=10001:10001 /empty /data
 USER 10001:10001
 ENV SAGITTAL_DATA=/data SAGITTAL_LISTEN=0.0.0.0:8080
 VOLUME /data
 EXPOSE 8080
-HEALTHCHECK --interval=10s --timeout=4s --start-period=10s CMD ["sagittal", "healthcheck"]
-ENTRYPOINT ["sagittal"]
+HEALTHCHECK --interval=5s --timeout=4s --start-period=10s CMD ["/usr/local/bin/sagittal", "healthcheck"]
+ENTRYPOINT ["/usr/local/bin/sagittal"]
 CMD ["serve"]
