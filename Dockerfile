@@ -30,7 +30,7 @@ LABEL org.opencontainers.image.title="sagittal" \
 COPY --from=build /image /
 COPY --from=build --chown=10001:10001 /empty /data
 USER 10001:10001
-ENV SAGITTAL_DATA=/data SAGITTAL_LISTEN=0.0.0.0:8080
+ENV PATH=/usr/local/bin SAGITTAL_DATA=/data SAGITTAL_LISTEN=0.0.0.0:8080
 VOLUME /data
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=4s --start-period=10s CMD ["/usr/local/bin/sagittal", "healthcheck"]
