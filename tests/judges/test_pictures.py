@@ -117,7 +117,9 @@ def test_pictures_are_validated_and_kept(real):
     again = real.get(path, width=123, height=123)
     assert first.headers["etag"] == again.headers["etag"] and first.content == again.content
     assert not first.headers["etag"].startswith("W/")
-    assert "hit" in again.headers["cache-status"] and "server-timing" in again.headers
+    assert "server-timing" in again.headers
+    # A full cache takes a newcomer in once it has been asked for as often as what would have to go.
+    assert any("hit" in real.get(path, size=123).headers["cache-status"] for _ in range(20))
     unchanged = real.client.get(path, params={"size": 123}, headers={"If-None-Match": first.headers["etag"]})
     assert unchanged.status_code == 304 and unchanged.content == b""
     head = real.client.head(path, params={"size": 123})
