@@ -17,6 +17,7 @@ use super::problem::{Code, Problem};
 use super::ranges::digest_of;
 use super::tables::Files;
 use super::training::Samples;
+use super::volumes::ZippedVolumes;
 use crate::access::KeyFile;
 use crate::index::{Reader, ScanRow, VolumeFacts};
 use crate::parameters::{Pairs, Parameter};
@@ -45,6 +46,7 @@ struct Shared {
     store: Store,
     documents: Documents,
     files: Files,
+    zipped_volumes: ZippedVolumes,
     digests: Cache<String, HeaderValue>,
     samples: Samples,
     metrics: Metrics,
@@ -66,6 +68,7 @@ impl App {
                 store,
                 documents: Documents::new(DOCUMENT_BYTES),
                 files: Files::new(),
+                zipped_volumes: ZippedVolumes::new(),
                 digests: Cache::new(DIGESTS),
                 samples: Samples::new(),
             }),
@@ -141,6 +144,11 @@ impl App {
     /// Recent tables as files.
     pub(super) fn files(&self) -> &Files {
         &self.shared.files
+    }
+
+    /// Recent volumes as `.nii.gz`.
+    pub(super) fn zipped_volumes(&self) -> &ZippedVolumes {
+        &self.shared.zipped_volumes
     }
 
     /// A scan that the index knows.

@@ -4,7 +4,7 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use sha2::{Digest, Sha256};
 
 /// A strong entity tag.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct EntityTag(HeaderValue);
 
 /// Grows whenever the same request would be answered with other bytes.

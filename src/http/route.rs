@@ -103,8 +103,7 @@ impl Route {
             let path = format!("/v1/scans/{{id}}/{name}.{suffix}");
             let route =
                 Self::bytes(&path, volumes::volume(kind, format), ("training", &id, &told), format.media_type());
-            let route = route.taking(&format.parameters(kind));
-            if format == VolumeFormat::NiftiGz { route } else { route.with_ranges() }
+            route.taking(&format.parameters(kind)).with_ranges()
         };
         VolumeFormat::ALL.map(route).into()
     }

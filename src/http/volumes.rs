@@ -12,7 +12,9 @@ use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use futures_util::stream::{self, StreamExt, TryStreamExt};
+use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
+use moka::sync::Cache;
+use tokio::sync::Mutex;
 
 use super::app::App;
 use super::extract::{RawPairs, ScanPath};
@@ -24,6 +26,45 @@ use crate::parameters::{Pairs, Parameter};
 use crate::pictures::{Keep, Order, Part, PictureError, SliceName, assembled};
 use crate::render::{PictureKind, PictureQuery, native_parameters, volume_parameters};
 use crate::spider::ScanId;
+
+/// Memory for recent zipped volumes, in bytes.
+const KEPT_BYTES: u64 = 128 << 20;
+/// Volumes of more bytes than this are zipped while they are sent, without a length.
+const LARGEST_KEPT: u64 = 256 << 20;
+
+/// Recent zipped volumes: how long one is, is known only when it is whole.
+#[derive(Debug)]
+pub(super) struct ZippedVolumes {
+    kept: Cache<EntityTag, Bytes>,
+    /// One is made at a time: whoever waits finds it kept, if it was the same.
+    making: Mutex<()>,
+}
+
+impl ZippedVolumes {
+    pub(super) fn new() -> Self {
+        let weight = |_: &EntityTag, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
+        Self { kept: Cache::builder().max_capacity(KEPT_BYTES).weigher(weight).build(), making: Mutex::new(()) }
+    }
+
+    /// The volume with this tag, which these parts make.
+    async fn whole(
+        &self,
+        tag: &EntityTag,
+        parts: impl Iterator<Item = Part> + Send + 'static,
+    ) -> Result<Bytes, PictureError> {
+        if let Some(bytes) = self.kept.get(tag) {
+            return Ok(bytes);
+        }
+        let _alone = self.making.lock().await;
+        if let Some(bytes) = self.kept.get(tag) {
+            return Ok(bytes);
+        }
+        let chunks: Vec<Bytes> = squeezed_parts(parts).try_collect().await?;
+        let bytes = Bytes::from(chunks.concat());
+        self.kept.insert(tag.clone(), bytes.clone());
+        Ok(bytes)
+    }
+}
 
 /// How a volume is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,18 +145,27 @@ async fn send(
         let slices = elements.map(move |order| Part::elements(&pictures, order, Keep::No));
         std::iter::once(Part::ready(header.clone())).chain(slices)
     };
-    if format == VolumeFormat::NiftiGz {
-        return Ok(zipped(parts(), &tag, headers));
+    let media_type = format.media_type();
+    if format != VolumeFormat::NiftiGz {
+        return SentFile { len: Some(len), tag, media_type }.answer(app, headers, parts).await;
     }
-    SentFile { len: Some(len), tag, media_type: format.media_type() }.answer(app, headers, parts).await
+    if len > LARGEST_KEPT || tag.is_known_to(headers) {
+        let body = Body::from_stream(squeezed_parts(parts()).inspect_err(broken_off));
+        return Ok(SentFile { len: None, tag, media_type }.unsized_answer(headers, body));
+    }
+    let bytes = app.zipped_volumes().whole(&tag, parts()).await?;
+    let file = SentFile { len: Some(bytes.len() as u64), tag, media_type };
+    file.answer(app, headers, move || std::iter::once(Part::ready(bytes.clone()))).await
 }
 
 /// Gzip of these parts. Its length is not known before its end.
-fn zipped(parts: impl Iterator<Item = Part> + Send + 'static, tag: &EntityTag, headers: &HeaderMap) -> Response {
+fn squeezed_parts(
+    parts: impl Iterator<Item = Part> + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, PictureError>> + Send {
     let encoder = GzEncoder::new(Vec::new(), Compression::fast());
     let ended = stream::once(async { Ok(None) });
     let input = assembled(parts).map_ok(Some).chain(ended);
-    let body = input.try_filter_map({
+    input.try_filter_map({
         let mut encoder = Some(encoder);
         move |part: Option<Bytes>| {
             let taken = encoder.take();
@@ -123,9 +173,7 @@ fn zipped(parts: impl Iterator<Item = Part> + Send + 'static, tag: &EntityTag, h
             encoder = kept;
             async move { Ok((!written.is_empty()).then(|| Bytes::from(written))) }
         }
-    });
-    SentFile { len: None, tag: tag.clone(), media_type: VolumeFormat::NiftiGz.media_type() }
-        .unsized_answer(headers, Body::from_stream(body.inspect_err(broken_off)))
+    })
 }
 
 /// What the encoder gives for a part, or at the end.

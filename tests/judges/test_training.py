@@ -31,7 +31,7 @@ from test_store import damaged
 # Odd sizes, so that few pixels lie just between two voxels.
 SHOWN = [{"size": "native"}, {"size": 255}, {"size": 127, "layout": "stored"}, {"size": 97, "preset": "hf"}]
 SHOWN += [{"size": 255, "fit": "contain"}, {"size": 127, "fit": "cover"}, {"spacing": 1.3}]
-SENT = ["image.npy?size=native", "mask.npy?size=100", "image.nii", "mask.nii", "image.mha", "mask.mha", "stream.tar"]
+SENT = ["image.npy?size=native", "mask.npy?size=100", "image.nii", "mask.nii", "image.nii.gz", "mask.nii.gz", "image.mha", "mask.mha", "stream.tar"]
 STREAM = {"size": 64, "seed": 3}
 SCAN, LABEL = ("patient_id", "scan_type", "split"), ("label", "class", "name", "pixels")
 
@@ -144,12 +144,15 @@ def test_what_breaks_off_is_noticed(program, real, tmp_path):
     scan, data = "5_t2_SPACE", tmp_path / "data"
     shutil.copytree(real.data, data)
     damaged(data, scan, "image", 11)
-    paths = [f"/v1/scans/{scan}/image.{suffix}" for suffix in ("npy", "nii", "nii.gz", "mha")]
+    paths = [f"/v1/scans/{scan}/image.{suffix}" for suffix in ("npy", "nii", "mha")]
     paths += [f"/v1/stream.tar?scan_id={scan}&image={image}" for image in ("npy", "png")]
     with Service([program, "serve", "--data", data], real.source, data) as service:
         for path in paths:
             with pytest.raises(httpx.RemoteProtocolError):
                 service.client.get(path)
+        # This one is made whole before it is sent.
+        zipped = service.client.get(f"/v1/scans/{scan}/image.nii.gz")
+        assert (zipped.status_code, zipped.json()["code"]) == (500, "internal_error")
         with pytest.raises(httpx.RemoteProtocolError):
             batch(service, [(scan, k) for k in range(18)])
 
