@@ -6,6 +6,7 @@
 mod architecture;
 mod audit;
 mod bucket;
+mod dependencies;
 mod editions;
 mod import;
 mod lookup;
