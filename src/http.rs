@@ -3,6 +3,7 @@
 mod app;
 mod audit;
 mod bodies;
+mod byte_range;
 mod croissant;
 mod dataset;
 mod documents;
@@ -52,6 +53,7 @@ use crate::query::Table;
 use crate::render::{PairQuery, PictureKind};
 
 pub use app::App;
+pub use byte_range::Asked;
 pub use limits::Limits;
 pub use server::{Connections, Stop, serve};
 

@@ -9,11 +9,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::app::App;
+use super::byte_range::Asked;
 use super::extract::ExportPath;
 use super::freshness::EntityTag;
 use super::listing::Listing;
 use super::problem::{Code, Problem};
-use super::ranges::{Asked, asked, beyond};
+use super::ranges::{asked, beyond};
 use crate::store::{ExportedFile, StoreError};
 
 /// An exported file.
