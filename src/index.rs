@@ -40,6 +40,16 @@ pub enum IndexError {
         /// Why.
         source: sqlx::Error,
     },
+    /// An import was killed in the middle of a change, and the change cannot be undone.
+    #[error(
+        "an import was killed while it changed the index {path}, and the change cannot be undone; run `sagittal import` again, or let this program write to the folder"
+    )]
+    Interrupted {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
     /// The index cannot be opened for writing, or made.
     #[error("could not open or make the index {path} for writing; choose a data folder that you may write to")]
     Unwritable {

@@ -18,7 +18,7 @@ use crate::parameters::ParameterError;
 use crate::pool::{Broken, Full, Pool};
 use crate::render::{Limits, RenderError};
 use crate::spider::ScanId;
-use crate::store::{Store, StoreError};
+use crate::store::{Place, Store, StoreError};
 use crate::volume::{ElementType, Geometry};
 
 pub use assembly::{Keep, Part, assembled, assembled_range};
@@ -188,7 +188,23 @@ impl Pictures {
     pub async fn group_file(&self, scan: ScanId, path: &str) -> Result<Option<Bytes>, PictureError> {
         let catalogue = self.catalogue();
         let Some(found) = catalogue.scan(scan) else { return Ok(None) };
-        self.store.read_file(&found.group, path).await.map_err(|error| PictureError::Store(Arc::new(error)))
+        let read = self.store.read_file(&found.group, path, found.facts.shape[0]).await;
+        match read {
+            Ok(file) => Ok(file),
+            Err(error) => Err(self.explain(&found.group, error).await),
+        }
+    }
+
+    /// Whether the store has groups that the catalogue knows: a folder that was moved away, or that may not be read any
+    /// more, has none. The index does not tell, because its file stays open.
+    ///
+    /// # Errors
+    /// [`StoreError`] when the store cannot be listed.
+    pub async fn store_is_there(&self) -> Result<bool, StoreError> {
+        let catalogue = self.catalogue();
+        // Listing a bucket takes requests that are paid for; it does not go away as folders do.
+        let is_listed = !catalogue.is_empty() && !matches!(self.store.place(), Place::Bucket { .. });
+        Ok(!is_listed || catalogue.has_any(&self.store.groups().await?))
     }
 
     /// What changes when the contents of a scan do.
@@ -218,7 +234,14 @@ impl Pictures {
     /// # Errors
     /// [`IndexError`]; the catalogue stays as it was.
     pub async fn renew(&self) -> Result<(), IndexError> {
-        if self.reader.revision().await? != self.catalogue().revision {
+        let revision = match self.reader.revision().await {
+            Ok(revision) => revision,
+            Err(_) => {
+                self.reader.undo_interrupted_change().await?;
+                self.reader.revision().await?
+            }
+        };
+        if revision != self.catalogue().revision {
             let renewed = Arc::new(Catalogue::read(&self.reader).await?);
             tracing::info!(scans = renewed.len(), revision = renewed.revision, "the index has changed");
             *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = renewed;

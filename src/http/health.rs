@@ -28,17 +28,22 @@ pub(super) async fn alive() -> Response {
     ([(header::CACHE_CONTROL, "no-store")], axum::Json(AliveBody { status: "ok" })).into_response()
 }
 
-/// `GET /readyz`: the index answers too, and the server is not about to stop.
+/// `GET /readyz`: the index answers too, the voxels are within reach, and the server is not about to stop.
 pub(super) async fn ready(State(app): State<App>) -> Result<Response, Problem> {
     if app.is_stopping() {
         return Err(Problem::new(Code::NotReady, "the server is stopping"));
     }
-    let unready = |error: crate::index::IndexError| {
-        tracing::warn!(error = &error as &dyn std::error::Error, "not ready");
-        Problem::new(Code::NotReady, "the index cannot be read")
-    };
-    let revision = app.index().revision().await.map_err(unready)?;
+    let revision = app.index().revision().await.map_err(|error| unready(&error, "the index cannot be read"))?;
+    let is_there = app.pictures().store_is_there().await;
+    if !is_there.map_err(|error| unready(&error, "the data folder cannot be read"))? {
+        return Err(Problem::new(Code::NotReady, "the data folder does not hold the scans any more"));
+    }
     let catalogue = app.pictures().catalogue();
     let body = ReadyBody { status: "ready", scans: catalogue.len(), revision };
     Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response())
+}
+
+fn unready(error: &(dyn std::error::Error + 'static), detail: &str) -> Problem {
+    tracing::warn!(error, "not ready");
+    Problem::new(Code::NotReady, detail)
 }

@@ -72,6 +72,12 @@ impl Problem {
         self
     }
 
+    /// The same problem in other words.
+    fn saying(mut self, detail: &str) -> Self {
+        detail.clone_into(&mut self.0.detail);
+        self
+    }
+
     /// The data changed while the request was answered.
     pub(super) fn retry() -> Self {
         Self::new(Code::ScanReplaced, "the scan is just being imported; ask again")
@@ -125,9 +131,11 @@ impl From<PictureError> for Problem {
             PictureError::Parameter(error) => error.into(),
             PictureError::Full(full) => Self::new(Code::Overloaded, full.to_string()),
             PictureError::Replaced(_) => Self::new(Code::ScanReplaced, error.to_string()),
-            PictureError::Store(_) | PictureError::Index(_) | PictureError::Render(_) | PictureError::Broken(_) => {
-                Self::internal(&error)
+            PictureError::Store(_) => {
+                let detail = "what is stored of this scan is damaged or cannot be read; the server's log says why, `sagittal check` names every such slice, and `sagittal import --again` repairs them";
+                Self::internal(&error).saying(detail)
             }
+            PictureError::Index(_) | PictureError::Render(_) | PictureError::Broken(_) => Self::internal(&error),
         }
     }
 }

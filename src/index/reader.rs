@@ -1,4 +1,5 @@
 mod answers;
+mod recovery;
 mod statistics;
 mod whole;
 
@@ -37,6 +38,7 @@ const CONNECTIONS: u32 = 8;
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: Arc<RwLock<SqlitePool>>,
+    path: Arc<Path>,
     /// What a question about tables may take.
     time_limit: Duration,
 }
@@ -59,12 +61,14 @@ impl Reader {
     /// Opens the index of a data folder.
     ///
     /// # Errors
-    /// [`IndexError::Missing`] when there is none, [`IndexError::Open`] when it cannot be opened.
+    /// [`IndexError::Missing`] when there is none, [`IndexError::Open`] when it cannot be opened,
+    /// [`IndexError::Interrupted`] as of [`Reader::undo_interrupted_change`].
     pub async fn open(data: &Path) -> Result<Self, IndexError> {
         let path = path_in(data);
         if !path.is_file() {
             return Err(IndexError::Missing(path));
         }
+        recovery::undo_interrupted_change(&path).await?;
         let options = SqliteConnectOptions::new()
             .filename(&path)
             .read_only(true)
@@ -97,7 +101,7 @@ impl Reader {
 
     async fn over(pool: sqlx::Result<SqlitePool>, path: PathBuf) -> Result<Self, IndexError> {
         let pool = pool.map_err(|source| IndexError::Open { path: path.clone(), source })?;
-        let reader = Self { pool: Arc::new(RwLock::new(pool)), time_limit: TIME_LIMIT };
+        let reader = Self { pool: Arc::new(RwLock::new(pool)), path: path.as_path().into(), time_limit: TIME_LIMIT };
         reader.check_schema(path).await?;
         reader.revision().await?;
         Ok(reader)

@@ -115,6 +115,7 @@ pub(super) fn convert(
     let (source_geometry, element, mask_element) = (image.geometry, image.element, mask.element);
     let mut notes = grid::compare(&source_geometry, &mask.geometry).map_err(ScanError::Grid)?;
 
+    store.remove_unfinished(&group)?;
     let orientation = Orientation::to_canonical(&source_geometry);
     let labels = write_mask(mask, orientation, &group, store, runtime)?;
     notes.extend(labels::outside_the_scheme(&labels.whole));
@@ -168,6 +169,11 @@ fn memory_needed(file: &SourceFile) -> Result<u64, ScanError> {
         return Err(ScanError::TooLarge { file: file.name(), bytes: file.bytes() });
     }
     let header = metaimage::read_header(&file.read_start(metaimage::HEADER_LIMIT)?).map_err(unusable(file))?;
+    if header.voxel_bytes > LARGEST_VOLUME {
+        // Before any memory is set aside for it: others are waiting for theirs.
+        let source = MetaImageError::TooLarge { bytes: header.voxel_bytes, limit: LARGEST_VOLUME };
+        return Err(unusable(file)(source));
+    }
     Ok(file.bytes() + 2 * header.voxel_bytes as u64)
 }
 

@@ -1,4 +1,4 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use crate::index::{CatalogueEntry, IndexError, Reader};
@@ -41,6 +41,12 @@ impl Catalogue {
 
     pub(super) fn scan(&self, scan: ScanId) -> Option<&Arc<CataloguedScan>> {
         self.scans.get(&scan)
+    }
+
+    /// Whether any of these groups is one of a scan.
+    pub(super) fn has_any(&self, groups: &[String]) -> bool {
+        let known: HashSet<_> = self.scans.values().map(|scan| scan.group.path()).collect();
+        groups.iter().any(|group| known.contains(group))
     }
 
     /// Number of scans of which there are pictures.

@@ -8,7 +8,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::order::Order;
 use super::{PictureError, Pictures};
 use crate::render::{Plane, RenderInput, Rendered, ScanFacts, SliceView};
-use crate::store::{Array, SliceAddress, StoreError, StoredSlice};
+use crate::store::{Array, GroupName, SliceAddress, StoreError, StoredSlice};
 use crate::volume::{ElementType, Slice};
 
 /// A picture in memory.
@@ -91,17 +91,16 @@ impl Pictures {
             SliceAddress { group: &order.scan.group, array, slice, element: facts.element, shape: [rows, columns] };
         match self.store.read_slice(address).await {
             Ok(slice) => Ok(slice),
-            Err(error) => Err(self.explain(order, error).await),
+            Err(error) => Err(self.explain(&order.scan.group, error).await),
         }
     }
 
-    /// A slice that is not there may belong to a scan that was imported anew after this request looked it up.
-    async fn explain(&self, order: &Order, error: StoreError) -> PictureError {
-        let scan = order.key.scan;
+    /// A file that is not there may belong to a scan that was imported anew after this request looked it up.
+    pub(super) async fn explain(&self, group: &GroupName, error: StoreError) -> PictureError {
         if error.is_missing() && self.renew().await.is_ok() {
-            let now = self.catalogue().scan(scan).map(|found| Arc::clone(&found.group.revision));
-            if now.as_ref() != Some(&order.key.revision) {
-                return PictureError::Replaced(scan);
+            let now = self.catalogue().scan(group.scan).map(|found| Arc::clone(&found.group.revision));
+            if now.as_ref() != Some(&group.revision) {
+                return PictureError::Replaced(group.scan);
             }
         }
         PictureError::Store(Arc::new(error))

@@ -48,23 +48,25 @@ impl StoredSlice {
     }
 }
 
-/// Whether a group has files of this name: its documents, and chunks.
-fn is_file(path: &str) -> bool {
+/// Whether a group of so many slices has a file of this name: its documents, and a chunk for each slice.
+fn is_file(path: &str, slices: usize) -> bool {
     let chunk = |array: Array| {
         let slice = path.strip_prefix(array.path())?.strip_prefix("/c/")?.strip_suffix("/0/0")?;
         // One spelling for each: no sign, no leading zero.
-        Some(slice == "0" || (!slice.starts_with('0') && slice.len() < 10 && slice.bytes().all(|b| b.is_ascii_digit())))
+        let is_plain = slice == "0" || (!slice.starts_with('0') && slice.bytes().all(|b| b.is_ascii_digit()));
+        Some(is_plain && slice.parse::<usize>().is_ok_and(|slice| slice < slices))
     };
     DOCUMENTS.contains(&path) || [Array::Image, Array::Mask].into_iter().any(|array| chunk(array) == Some(true))
 }
 
 impl Store {
-    /// A document or chunk of a group, as it lies there; `None` when there is no such file.
+    /// A document or chunk of a group of so many slices, as it lies there; `None` when groups have no such file.
     ///
     /// # Errors
-    /// [`StoreError::Read`] when it cannot be read.
-    pub async fn read_file(&self, group: &GroupName, path: &str) -> Result<Option<Bytes>, StoreError> {
-        if !is_file(path) {
+    /// [`StoreError::Read`] when it cannot be read, or is gone: to a reader of Zarr, a chunk that "is not there" would be
+    /// one full of zeros.
+    pub async fn read_file(&self, group: &GroupName, path: &str, slices: usize) -> Result<Option<Bytes>, StoreError> {
+        if !is_file(path, slices) {
             return Ok(None);
         }
         let path = Path::from(format!("{}/{path}", group.path()));
@@ -72,11 +74,7 @@ impl Store {
             Ok(found) => found.bytes().await,
             Err(error) => Err(error),
         };
-        match read {
-            Ok(bytes) => Ok(Some(bytes)),
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(StoreError::Read { path: path.to_string(), source }),
-        }
+        read.map(Some).map_err(|source| StoreError::Read { path: path.to_string(), source })
     }
 
     /// Reads one slice.
@@ -103,5 +101,22 @@ impl Store {
             },
         };
         read.map_err(|source| StoreError::Read { path: path.to_string(), source })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_group_has_its_documents_and_a_chunk_for_each_slice() {
+        for file in ["zarr.json", "image/zarr.json", "image/c/0/0/0", "image/c/11/0/0", "labels/spider/0/c/10/0/0"] {
+            assert!(is_file(file, 12), "{file}");
+        }
+        for nothing in
+            ["image/c/12/0/0", "image/c/01/0/0", "image/c/+1/0/0", "image/c//0/0", "image/c/1/0/1", "../zarr.json"]
+        {
+            assert!(!is_file(nothing, 12), "{nothing}");
+        }
     }
 }

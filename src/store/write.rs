@@ -1,9 +1,12 @@
+use std::path::{Path as FsPath, PathBuf};
+use std::{fs, io};
+
 use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use super::documents::{self, GroupFacts};
-use super::{Array, GROUPS, GroupName, Store, StoreError, chunk};
+use super::{Array, GROUPS, GroupName, Place, Store, StoreError, chunk};
 use crate::volume::Volume;
 
 impl Store {
@@ -61,6 +64,22 @@ impl Store {
         self.objects.delete_stream(found).try_for_each(async |_| Ok(())).await.map_err(failed)
     }
 
+    /// Removes what a writer of this group left behind when it was killed: chunks that had not got their names yet, which
+    /// no listing of the store shows. Call it before the group is written.
+    ///
+    /// # Errors
+    /// [`StoreError::Write`], naming the group.
+    pub fn remove_unfinished(&self, group: &GroupName) -> Result<(), StoreError> {
+        // A bucket shows nothing that is not whole.
+        let (Place::Folder(folder) | Place::Shared(folder)) = &self.place else { return Ok(()) };
+        let removed =
+            unfinished(&folder.join(group.path())).and_then(|files| files.iter().try_for_each(fs::remove_file));
+        removed.map_err(|error| StoreError::Write {
+            path: group.path(),
+            source: object_store::Error::Generic { store: "folder", source: Box::new(error) },
+        })
+    }
+
     /// Paths of all groups there are, relative to the data folder, whether the index refers to them or not.
     ///
     /// # Errors
@@ -75,5 +94,46 @@ impl Store {
     async fn put(&self, path: &Path, payload: PutPayload) -> Result<(), StoreError> {
         let written = self.objects.put(path, payload).await;
         written.map(drop).map_err(|source| StoreError::Write { path: path.to_string(), source })
+    }
+}
+
+/// The files below a folder that are named as `object_store` names those it is writing: `0#1`.
+fn unfinished(folder: &FsPath) -> io::Result<Vec<PathBuf>> {
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        entries => entries?,
+    };
+    let mut found = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        let (path, name) = (entry.path(), entry.file_name());
+        if entry.file_type()?.is_dir() {
+            found.extend(unfinished(&path)?);
+        } else if name.to_string_lossy().split_once('#').is_some_and(|(_, n)| n.bytes().all(|b| b.is_ascii_digit())) {
+            found.push(path);
+        }
+    }
+    Ok(found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_killed_writer_left_is_removed_and_nothing_else() {
+        let data = tempfile::tempdir().unwrap();
+        let group = GroupName { scan: "1_t1".parse().unwrap(), revision: "00".into() };
+        let store = Store::local(data.path()).unwrap();
+        store.remove_unfinished(&group).unwrap();
+        let slice = data.path().join(group.path()).join("image/c/3/0");
+        fs::create_dir_all(&slice).unwrap();
+        for name in ["0", "0#1", "0#12", "zarr.json"] {
+            fs::write(slice.join(name), "x").unwrap();
+        }
+        store.remove_unfinished(&group).unwrap();
+        let mut left: Vec<_> = fs::read_dir(&slice).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["0", "zarr.json"]);
     }
 }

@@ -96,6 +96,16 @@ fn broken_files_are_refused_by_name_and_reason_and_the_rest_goes_on() {
 }
 
 #[test]
+fn a_header_that_asks_for_more_than_there_can_be_is_refused() {
+    let text = String::from_utf8_lossy(&file_of(&image(Kind::Lps))).into_owned();
+    let (before, after) = text.split_once("DimSize = ").unwrap();
+    let after = after.split_once('\n').unwrap().1;
+    // Twice the bytes of these voxels are more than 64 bits can count.
+    let huge = format!("{before}DimSize = 2000000 2000000 2000000\n{after}");
+    assert!(refusal_with("images/1_t1.mha", huge.as_bytes()).contains("16000000000000000000 bytes"));
+}
+
+#[test]
 fn image_and_mask_must_be_of_one_grid() {
     let mut smaller = mask(Kind::Lps);
     smaller.geometry.axes[0].len -= 1;

@@ -19,14 +19,15 @@ GREETING = "listening on "
 class Service:
     """A running server over a data folder; a context manager, so that it is always ended.
 
-    `source` is the release that the folder was imported from. It listens on a free port unless told which.
+    `source` is the release that the folder was imported from. It listens on a free port unless told which. `process` goes
+    to `subprocess.Popen`.
     """
 
-    def __init__(self, command: list, source: Path, data: Path, port: int = 0):
+    def __init__(self, command: list, source: Path, data: Path, port: int = 0, **process):
         self.source, self.data = source, data
         self._log = tempfile.TemporaryFile()
         self._process = subprocess.Popen(
-            [*command, "--listen", f"127.0.0.1:{port}"], stdout=subprocess.PIPE, stderr=self._log, text=True
+            [*command, "--listen", f"127.0.0.1:{port}"], stdout=subprocess.PIPE, stderr=self._log, text=True, **process
         )
         try:
             self.address = self._greeted()
@@ -41,6 +42,14 @@ class Service:
     def __exit__(self, *_):
         self.client.close()
         self._stop()
+
+    def resident(self) -> int:
+        """Bytes of the server's memory that are in use."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) * 1024
+
+    def is_running(self) -> bool:
+        return self._process.poll() is None
 
     def _greeted(self) -> str:
         with selectors.DefaultSelector() as selector:

@@ -144,7 +144,7 @@ impl Code {
             Self::LayoutUnavailable => ("layout_unavailable", "The scan has no labels in this layout", "The slices of the scan's file are not sagittal, and labels are counted in sagittal slices; use the canonical layout."),
             Self::MethodNotAllowed => ("method_not_allowed", "The address does not answer this method", "The `Allow` header lists the methods that it answers."),
             Self::NoVolume => ("no_volume", "The scan's voxels were not imported", "The overview has a row for the scan, but its files were missing or refused when the data were imported. Import again; `/v1/scans?volume=absent` lists such scans."),
-            Self::NotReady => ("not_ready", "The server is not ready", "The index cannot be read at the moment. Ask again; the server's log says why."),
+            Self::NotReady => ("not_ready", "The server is not ready", "The index or the data folder cannot be read at the moment. Ask again; the server's log says why."),
             Self::OutputTooLarge => ("output_too_large", "The output would be too large", "`detail` says the limit; ask for less. The operator can raise it with --max-pixels."),
             Self::Overloaded => ("overloaded", "The server is busy", "More pictures are being drawn and waited for than the server takes. Ask again after `Retry-After` seconds."),
             Self::QueryTooSlow => ("query_too_slow", "The question took too long", "It was cancelled. Narrow it with more conditions, or ask for fewer fields. The operator can raise the limit with --query-seconds."),
