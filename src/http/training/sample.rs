@@ -2,6 +2,7 @@
 //! it is made.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use moka::future::Cache;
 use serde_json::{Value as Json, json};
@@ -17,11 +18,17 @@ pub(super) const JSON_BYTES: usize = 8192;
 
 /// Memory for what is said of scans, in bytes, roughly.
 const KEPT_BYTES: u64 = 64 << 20;
+/// What a scan's common part takes of it.
+const COMMON_BYTES: u32 = 32 << 10;
+/// What one label of one slice takes of it: a map of names and values.
+const LABEL_BYTES: u32 = 1 << 10;
 
 /// What samples say of their scans, by scan and revision of the index.
 #[derive(Debug)]
 pub(in crate::http) struct Samples {
     kept: Cache<(ScanId, u64), Arc<OfScan>>,
+    /// The newest that was asked for.
+    revision: AtomicU64,
 }
 
 /// What the samples of one scan have in common, and the labels of each of its slices.
@@ -33,9 +40,11 @@ struct OfScan {
 
 impl Samples {
     pub(in crate::http) fn new() -> Self {
-        let weight =
-            |_: &(ScanId, u64), scan: &Arc<OfScan>| 8192 + 2048 * u32::try_from(scan.labels.len()).unwrap_or(0);
-        Self { kept: Cache::builder().max_capacity(KEPT_BYTES).weigher(weight).build() }
+        let weight = |_: &(ScanId, u64), scan: &Arc<OfScan>| {
+            let labels: usize = scan.labels.iter().filter_map(Json::as_array).map(Vec::len).sum();
+            COMMON_BYTES + LABEL_BYTES * u32::try_from(labels).unwrap_or(0)
+        };
+        Self { kept: Cache::builder().max_capacity(KEPT_BYTES).weigher(weight).build(), revision: AtomicU64::new(0) }
     }
 
     /// The JSON of a sample: exactly [`JSON_BYTES`] bytes. `slice` is canonical.
@@ -47,6 +56,10 @@ impl Samples {
         shown: Json,
     ) -> Result<Vec<u8>, PictureError> {
         let key = (scan, app.pictures().catalogue().revision);
+        // Nobody asks for older ones any more, and every scan of an import makes another.
+        if self.revision.fetch_max(key.1, Ordering::Relaxed) < key.1 {
+            self.kept.invalidate_all();
+        }
         let of_scan = self.kept.try_get_with(key, of_scan(app, scan)).await;
         let of_scan = of_scan.map_err(PictureError::Index)?;
         let mut sample = of_scan.common.clone();
