@@ -26,13 +26,14 @@ fn declared() -> BTreeSet<String> {
     names
 }
 
-/// Crates of the page's table: the first cell may name several, and a feature in brackets.
+/// Crates of the page's table: the first cell may name several, and their features in brackets.
 fn explained() -> BTreeSet<String> {
     let page = page("docs/dependencies.md");
     let rows = page.lines().skip_while(|line| !line.starts_with("| crate |")).skip(2);
     let cells = rows.take_while(|line| line.starts_with('|')).filter_map(|row| row.split('|').nth(1));
-    let names = cells.flat_map(|cell| cell.split(','));
-    names.map(|name| name.split('(').next().unwrap_or_default().trim().to_owned()).collect()
+    let without_features = |cell: &str| cell.split('(').map(|part| part.rsplit(')').next().unwrap_or(part)).collect();
+    let names: Vec<String> = cells.map(without_features).collect();
+    names.iter().flat_map(|cell| cell.split(',')).map(|name| name.trim().to_owned()).collect()
 }
 
 #[test]
