@@ -34,6 +34,7 @@ mod slices;
 mod splits;
 mod stats;
 mod tables;
+mod trace_context;
 mod training;
 mod viewer;
 mod volumes;

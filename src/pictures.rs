@@ -33,6 +33,9 @@ use cache::Cache;
 /// How often the catalogue is held against the index.
 const RENEWAL: Duration = Duration::from_millis(500);
 
+/// So many scans that are all gone are no accident.
+const GROUPS_LOOKED_FOR: usize = 8;
+
 /// Draws pictures, once each as long as memory allows.
 #[derive(Debug)]
 pub struct Pictures {
@@ -195,16 +198,27 @@ impl Pictures {
         }
     }
 
-    /// Whether the store has groups that the catalogue knows: a folder that was moved away, or that may not be read any
-    /// more, has none. The index does not tell, because its file stays open.
+    /// Whether scans that the catalogue knows are in the store: in a folder that was moved away, or that may not be read any
+    /// more, there are none. The index does not tell, because its file stays open.
     ///
     /// # Errors
-    /// [`StoreError`] when the store cannot be listed.
+    /// [`StoreError`] when that cannot be told.
     pub async fn store_is_there(&self) -> Result<bool, StoreError> {
-        let catalogue = self.catalogue();
-        // Listing a bucket takes requests that are paid for; it does not go away as folders do.
-        let is_listed = !catalogue.is_empty() && !matches!(self.store.place(), Place::Bucket { .. });
-        Ok(!is_listed || catalogue.has_any(&self.store.groups().await?))
+        // While a bucket is out of reach, what is kept of it is still served, and others reach it no better.
+        if self.catalogue().is_empty() || matches!(self.store.place(), Place::Bucket { .. }) {
+            return Ok(true);
+        }
+        Ok(self.has_some_group().await? || (self.renew().await.is_ok() && self.has_some_group().await?))
+    }
+
+    /// Whether any of a few of the catalogue's groups is there: one alone may just be damaged or replaced.
+    async fn has_some_group(&self) -> Result<bool, StoreError> {
+        for group in self.catalogue().groups().take(GROUPS_LOOKED_FOR) {
+            if self.store.has(group).await? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     /// What changes when the contents of a scan do.

@@ -144,6 +144,14 @@ pub enum StoreError {
         /// Why.
         source: object_store::Error,
     },
+    /// The bucket did not answer, or not with what was asked for, however often it was asked again.
+    #[error("could not reach the storage to read {path}")]
+    Unreachable {
+        /// Path inside the bucket.
+        path: String,
+        /// Why.
+        source: object_store::Error,
+    },
     /// Writing failed.
     #[error("could not write {path}")]
     Write {
@@ -169,9 +177,18 @@ impl StoreError {
         matches!(self, Self::Read { source: object_store::Error::NotFound { .. }, .. })
     }
 
+    /// Whether it may be well again by itself, as a network is.
+    #[must_use]
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, Self::Unreachable { .. })
+    }
+
     fn path(&self) -> Option<&str> {
         match self {
-            Self::Read { path, .. } | Self::Write { path, .. } | Self::Damaged { path, .. } => Some(path),
+            Self::Read { path, .. }
+            | Self::Unreachable { path, .. }
+            | Self::Write { path, .. }
+            | Self::Damaged { path, .. } => Some(path),
             Self::Open { .. } | Self::Settings { .. } | Self::Local { .. } => None,
         }
     }
@@ -219,6 +236,15 @@ impl Store {
     #[must_use]
     pub fn requests_at_once(&self) -> usize {
         if matches!(self.place, Place::Bucket { .. }) { REQUESTS_AT_ONCE } else { 1 }
+    }
+
+    /// What went wrong with reading `path`. A bucket's errors without a name of their own are those of the way to it.
+    fn unread(&self, path: &str, source: object_store::Error) -> StoreError {
+        let path = path.to_owned();
+        match (&self.place, &source) {
+            (Place::Bucket { .. }, object_store::Error::Generic { .. }) => StoreError::Unreachable { path, source },
+            _ => StoreError::Read { path, source },
+        }
     }
 
     fn slice_path(group: &GroupName, array: Array, slice: usize) -> Path {

@@ -1,4 +1,4 @@
-//! What every request passes before a handler sees it, in this order: it gets a name, its address is measured, whoever asks is
+//! What every request passes before a handler sees it, in this order: it gets a name and joins its sender's trace, its address is measured, whoever asks is
 //! known, the revision is taken off its address, and it has its time. What leaves is named, counted and logged.
 
 use std::time::Instant;
@@ -14,7 +14,7 @@ use tracing::field::Empty;
 use super::app::App;
 use super::metrics::Template;
 use super::problem::{Code, Problem};
-use super::{guard, request_id, revisions};
+use super::{guard, request_id, revisions, trace_context};
 
 /// Answers that take longer are worth a line in the log.
 const SLOW_SECONDS: f64 = 1.0;
@@ -25,6 +25,7 @@ pub(super) async fn enter(State(app): State<App>, request: Request, next: Next) 
     let path = request.uri().path();
     let (id, method) = (name.to_str().unwrap_or_default(), request.method().as_str());
     let span = tracing::info_span!("request", id, method, path, status = Empty);
+    trace_context::join(&span, request.headers());
     request_id::CURRENT.scope(name, answered(app, request, next).instrument(span)).await
 }
 

@@ -156,7 +156,11 @@ fn can_happen(code: Code, route: &Route) -> bool {
         Code::UnknownSlice => path.contains("/{k}") || is_training,
         Code::UnknownDisc => path.contains("/{label}"),
         Code::LayoutUnavailable => path.ends_with("/slices") || path.ends_with("/{k}"),
-        Code::WindowUnavailable | Code::OutputTooLarge | Code::Overloaded | Code::ScanReplaced => is_picture,
+        Code::WindowUnavailable
+        | Code::OutputTooLarge
+        | Code::Overloaded
+        | Code::ScanReplaced
+        | Code::StorageUnreachable => is_picture,
         Code::UnknownPatient => of_patient,
         Code::UnknownProblem => path == "/problems/{code}",
         Code::QueryTooSlow => is_table || path == "/v1/stats" || path == "/v1/stream.tar",

@@ -88,7 +88,8 @@ fn response(drawn: &Arc<Drawn>, status: CacheStatus, tag: &EntityTag) -> Respons
 fn cache_status(status: CacheStatus) -> &'static str {
     match status {
         CacheStatus::Hit => "sagittal; hit",
-        CacheStatus::Miss => "sagittal; fwd=miss; stored",
+        CacheStatus::Miss { kept: true } => "sagittal; fwd=miss; stored",
+        CacheStatus::Miss { kept: false } => "sagittal; fwd=miss",
         CacheStatus::Collapsed => "sagittal; fwd=miss; collapsed",
     }
 }
@@ -98,7 +99,7 @@ fn server_timing(drawn: &Drawn, status: CacheStatus) -> String {
     let ms = |part: std::time::Duration| part.as_secs_f64() * 1e3;
     match status {
         CacheStatus::Hit => "cache;desc=hit".to_owned(),
-        CacheStatus::Miss | CacheStatus::Collapsed => {
+        CacheStatus::Miss { .. } | CacheStatus::Collapsed => {
             format!("read;dur={:.3}, draw;dur={:.3}", ms(drawn.timing.read), ms(drawn.timing.draw))
         }
     }

@@ -131,6 +131,10 @@ impl From<PictureError> for Problem {
             PictureError::Parameter(error) => error.into(),
             PictureError::Full(full) => Self::new(Code::Overloaded, full.to_string()),
             PictureError::Replaced(_) => Self::new(Code::ScanReplaced, error.to_string()),
+            PictureError::Store(ref store) if store.is_unreachable() => {
+                tracing::error!(error = &error as &dyn std::error::Error, "the storage is out of reach");
+                Self::new(Code::StorageUnreachable, "the storage that holds the scans did not answer; ask again")
+            }
             PictureError::Store(_) => {
                 let detail = "what is stored of this scan is damaged or cannot be read; the server's log says why, `sagittal check` names every such slice, and `sagittal import --again` repairs them";
                 Self::internal(&error).saying(detail)

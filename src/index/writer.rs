@@ -18,6 +18,10 @@ use crate::volume::{Geometry, Orientation};
 /// How long a change waits for another process's change or question to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
+/// Gives the index its next revision: the time, in milliseconds since 1970, as long as that is larger than the last one. So a
+/// data folder that is made anew, or goes on from a copy, never says that it is what another one was.
+const GROW: &str = "UPDATE state SET revision = max(revision + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER))";
+
 /// Changes the index. Each change is one transaction.
 #[derive(Debug)]
 pub struct Writer {
@@ -48,7 +52,8 @@ impl Writer {
         Ok(writer)
     }
 
-    /// Grows with every change.
+    /// Grows with every change, and differs between data folders: the time of the last change in milliseconds since 1970, or
+    /// one more than before if the clock did not move on. 0 before the first.
     ///
     /// # Errors
     /// [`IndexError::Read`].
@@ -133,7 +138,7 @@ impl Writer {
 
 /// Every change ends here, so that none is overlooked.
 async fn finish(mut change: Change<'_>) -> sqlx::Result<()> {
-    sqlx::query("UPDATE state SET revision = revision + 1").execute(&mut *change).await?;
+    sqlx::query(GROW).execute(&mut *change).await?;
     change.commit().await
 }
 

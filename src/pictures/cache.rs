@@ -35,7 +35,7 @@ impl Counts {
     fn count(&self, status: CacheStatus) {
         let counter = match status {
             CacheStatus::Hit => &self.hits,
-            CacheStatus::Miss => &self.misses,
+            CacheStatus::Miss { .. } => &self.misses,
             CacheStatus::Collapsed => &self.shared,
         };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -48,7 +48,10 @@ pub enum CacheStatus {
     /// It had been drawn before.
     Hit,
     /// It was drawn for this request.
-    Miss,
+    Miss {
+        /// Whether it is there for the next one: a full cache does not take in what was asked for least.
+        kept: bool,
+    },
     /// It was being drawn for another request.
     Collapsed,
 }
@@ -107,14 +110,14 @@ impl Cache {
         };
         // A task of its own: should this client give up, the drawing still ends in the cache, for the others who wait.
         let task = tokio::spawn(async move {
-            let drawn = cache.try_get_with(key, lead).await;
+            let drawn = cache.try_get_with(key.clone(), lead).await;
             // Evict now, not later: pictures come faster than the cache's own housekeeping.
             cache.run_pending_tasks().await;
-            drawn
+            (drawn, cache.contains_key(&key))
         });
-        let drawn = task.await.map_err(|error| crate::pool::Broken(error.to_string()))?;
+        let (drawn, kept) = task.await.map_err(|error| crate::pool::Broken(error.to_string()))?;
         let drawn = drawn.map_err(|error: Arc<PictureError>| PictureError::clone(&error))?;
-        let status = if mine.load(Ordering::Relaxed) { CacheStatus::Miss } else { CacheStatus::Collapsed };
+        let status = if mine.load(Ordering::Relaxed) { CacheStatus::Miss { kept } } else { CacheStatus::Collapsed };
         self.counts.count(status);
         Ok((drawn, status))
     }

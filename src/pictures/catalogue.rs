@@ -1,4 +1,4 @@
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crate::index::{CatalogueEntry, IndexError, Reader};
@@ -43,10 +43,9 @@ impl Catalogue {
         self.scans.get(&scan)
     }
 
-    /// Whether any of these groups is one of a scan.
-    pub(super) fn has_any(&self, groups: &[String]) -> bool {
-        let known: HashSet<_> = self.scans.values().map(|scan| scan.group.path()).collect();
-        groups.iter().any(|group| known.contains(group))
+    /// Where the voxels of all scans are, in no order.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.scans.values().map(|scan| &scan.group)
     }
 
     /// Number of scans of which there are pictures.

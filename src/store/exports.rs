@@ -27,11 +27,11 @@ impl Store {
     /// Every exported file, by path.
     ///
     /// # Errors
-    /// [`StoreError::Read`].
+    /// [`StoreError::Read`] or [`StoreError::Unreachable`].
     pub async fn exports(&self) -> Result<Vec<ExportedFile>, StoreError> {
         let prefix = Path::from(EXPORTS);
         let listed: Result<Vec<_>, _> = self.objects.list(Some(&prefix)).try_collect().await;
-        let listed = listed.map_err(|source| StoreError::Read { path: prefix.to_string(), source })?;
+        let listed = listed.map_err(|source| self.unread(prefix.as_ref(), source))?;
         let mut files: Vec<_> = listed.iter().filter_map(exported).filter(|file| is_whole(&file.path)).collect();
         files.sort_by(|a, b| a.path.cmp(&b.path));
         Ok(files)
@@ -40,20 +40,20 @@ impl Store {
     /// One exported file; `None` when there is none of that path.
     ///
     /// # Errors
-    /// [`StoreError::Read`].
+    /// [`StoreError::Read`] or [`StoreError::Unreachable`].
     pub async fn export(&self, path: &str) -> Result<Option<ExportedFile>, StoreError> {
         let Some(place) = place(path) else { return Ok(None) };
         match self.objects.get_opts(&place, GetOptions { head: true, ..GetOptions::default() }).await {
             Ok(found) => Ok(exported(&found.meta)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(StoreError::Read { path: place.to_string(), source }),
+            Err(source) => Err(self.unread(place.as_ref(), source)),
         }
     }
 
     /// Some bytes of an exported file, piece by piece.
     ///
     /// # Errors
-    /// [`StoreError::Read`], also in the middle.
+    /// [`StoreError::Read`] or [`StoreError::Unreachable`], also in the middle.
     pub async fn read_export(
         &self,
         path: &str,

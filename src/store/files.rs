@@ -52,7 +52,7 @@ impl Store {
     /// [`StoreError::Read`].
     pub async fn document(&self, path: &str, known: Option<&Version>) -> Result<Found, StoreError> {
         let options = GetOptions { if_none_match: known.map(|version| version.0.clone()), ..GetOptions::default() };
-        let failed = |source| StoreError::Read { path: path.to_owned(), source };
+        let failed = |source| self.unread(path, source);
         let found = match self.objects.get_opts(&Path::from(path), options).await {
             Ok(found) => found,
             Err(object_store::Error::NotFound { .. }) => return Ok(Found::Nothing),
@@ -193,7 +193,7 @@ impl Store {
     /// [`StoreError::Read`].
     pub async fn files_under(&self, folder: &str) -> Result<Vec<(String, u64)>, StoreError> {
         let listed: Result<Vec<_>, _> = self.objects.list(Some(&Path::from(folder))).try_collect().await;
-        let listed = listed.map_err(|source| StoreError::Read { path: folder.to_owned(), source })?;
+        let listed = listed.map_err(|source| self.unread(folder, source))?;
         Ok(listed.into_iter().map(|file| (file.location.to_string(), file.size)).collect())
     }
 

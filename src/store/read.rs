@@ -4,7 +4,7 @@ use object_store::path::Path;
 
 use super::chunk::{self, CHECKSUM_BYTES};
 use super::documents::DOCUMENTS;
-use super::{Array, GroupName, Store, StoreError};
+use super::{Array, GroupName, Place, Store, StoreError};
 use crate::volume::ElementType;
 
 /// Which slice of which array, and how large it is.
@@ -63,24 +63,33 @@ impl Store {
     /// A document or chunk of a group of so many slices, as it lies there; `None` when groups have no such file.
     ///
     /// # Errors
-    /// [`StoreError::Read`] when it cannot be read, or is gone: to a reader of Zarr, a chunk that "is not there" would be
+    /// [`StoreError::Read`] or [`StoreError::Unreachable`] when it cannot be read, or is gone: to a reader of Zarr, a chunk that "is not there" would be
     /// one full of zeros.
     pub async fn read_file(&self, group: &GroupName, path: &str, slices: usize) -> Result<Option<Bytes>, StoreError> {
         if !is_file(path, slices) {
             return Ok(None);
         }
         let path = Path::from(format!("{}/{path}", group.path()));
-        let read = match self.objects.get(&path).await {
-            Ok(found) => found.bytes().await,
-            Err(error) => Err(error),
-        };
-        read.map(Some).map_err(|source| StoreError::Read { path: path.to_string(), source })
+        self.read_whole(&path).await.map(Some)
+    }
+
+    /// Whether the group is there.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`] or [`StoreError::Unreachable`] when that cannot be told.
+    pub async fn has(&self, group: &GroupName) -> Result<bool, StoreError> {
+        let path = Path::from(format!("{}/zarr.json", group.path()));
+        match self.objects.head(&path).await {
+            Ok(_) => Ok(true),
+            Err(object_store::Error::NotFound { .. }) => Ok(false),
+            Err(source) => Err(self.unread(path.as_ref(), source)),
+        }
     }
 
     /// Reads one slice.
     ///
     /// # Errors
-    /// [`StoreError::Read`] when it cannot be read.
+    /// [`StoreError::Read`] or [`StoreError::Unreachable`] when it cannot be read.
     pub async fn read_slice(&self, address: SliceAddress<'_>) -> Result<StoredSlice, StoreError> {
         let path = Self::slice_path(address.group, address.array, address.slice);
         let bytes = address.bytes();
@@ -92,15 +101,24 @@ impl Store {
     }
 
     async fn read_chunk(&self, path: &Path, address: &SliceAddress<'_>) -> Result<Bytes, StoreError> {
-        let read = match address.array {
+        match (address.array, &self.place) {
             // The length is known, so one system call after the open is enough.
-            Array::Image => self.objects.get_range(path, 0..(address.bytes() + CHECKSUM_BYTES) as u64).await,
-            Array::Mask => match self.objects.get(path).await {
-                Ok(found) => found.bytes().await,
-                Err(error) => Err(error),
-            },
+            (Array::Image, Place::Folder(_) | Place::Shared(_)) => {
+                let range = 0..(address.bytes() + CHECKSUM_BYTES) as u64;
+                self.objects.get_range(path, range).await.map_err(|source| self.unread(path.as_ref(), source))
+            }
+            // A bucket costs one request either way; and of a range that an object is too short for, it says what it says
+            // when it is out of reach.
+            _ => self.read_whole(path).await,
+        }
+    }
+
+    async fn read_whole(&self, path: &Path) -> Result<Bytes, StoreError> {
+        let read = match self.objects.get(path).await {
+            Ok(found) => found.bytes().await,
+            Err(error) => Err(error),
         };
-        read.map_err(|source| StoreError::Read { path: path.to_string(), source })
+        read.map_err(|source| self.unread(path.as_ref(), source))
     }
 }
 

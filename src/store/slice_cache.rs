@@ -65,10 +65,13 @@ fn told_again(error: &StoreError) -> StoreError {
             StoreError::Read { path: path.clone(), source }
         }
         other => {
+            let path = other.path().unwrap_or_default().to_owned();
             let text = std::error::Error::source(other).map_or_else(|| other.to_string(), ToString::to_string);
-            StoreError::Read {
-                path: other.path().unwrap_or_default().to_owned(),
-                source: object_store::Error::Generic { store: "slice cache", source: text.into() },
+            let source = object_store::Error::Generic { store: "slice cache", source: text.into() };
+            if other.is_unreachable() {
+                StoreError::Unreachable { path, source }
+            } else {
+                StoreError::Read { path, source }
             }
         }
     }

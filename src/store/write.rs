@@ -87,7 +87,7 @@ impl Store {
     pub async fn groups(&self) -> Result<Vec<String>, StoreError> {
         let prefix = Path::from(GROUPS);
         let listed = self.objects.list_with_delimiter(Some(&prefix)).await;
-        let listed = listed.map_err(|source| StoreError::Read { path: prefix.to_string(), source })?;
+        let listed = listed.map_err(|source| self.unread(prefix.as_ref(), source))?;
         Ok(listed.common_prefixes.iter().map(ToString::to_string).collect())
     }
 

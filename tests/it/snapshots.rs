@@ -12,7 +12,7 @@ use sagittal::store::{Place, Store};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use crate::support::{Kind, Release, Service, image};
+use crate::support::{Answer, Kind, Release, Service, image};
 
 /// A folder that is used as a bucket is.
 struct Shared {
@@ -70,6 +70,10 @@ fn a_published_index_answers_as_the_one_in_a_folder() {
     release.import(folder.path());
     assert!(!shared.path("index.sqlite").exists());
     let (here, (there, _)) = (Service::over(folder.path()), Service::following(&shared.place()));
+    // All but the revision, which tells when the index was changed.
+    let revisions = [&here, &there].map(|service| service.json("/readyz")["revision"].to_string());
+    let [here_at, there_at] = revisions.each_ref().map(String::as_str);
+    assert_ne!(here_at, there_at);
     for path in [
         "/readyz",
         "/v1/dataset",
@@ -84,8 +88,13 @@ fn a_published_index_answers_as_the_one_in_a_folder() {
     ] {
         let (one, other) = (here.get(path), there.get(path));
         assert_eq!((one.status.as_u16(), other.status.as_u16()), (200, 200), "{path}");
-        assert!(one.body == other.body, "{path} differs");
-        assert_eq!(one.headers.get("etag"), other.headers.get("etag"), "{path}");
+        if one.header("content-type") == "application/json" {
+            let text = |answer: &Answer| String::from_utf8(answer.body.to_vec()).unwrap();
+            assert_eq!(text(&one).replace(here_at, there_at), text(&other), "{path}");
+        } else {
+            assert!(one.body == other.body, "{path} differs");
+            assert_eq!(one.headers.get("etag"), other.headers.get("etag"), "{path}");
+        }
     }
 }
 
@@ -140,7 +149,8 @@ fn a_newer_snapshot_is_taken_without_dropping_a_request() {
         done.store(true, Ordering::Relaxed);
     });
     let ready = service.json("/readyz");
-    assert_eq!((ready["revision"].as_u64().unwrap(), ready["scans"].as_u64().unwrap()), (before + 5, 8));
+    assert!(ready["revision"].as_u64().unwrap() >= before + 5);
+    assert_eq!(ready["scans"], 8);
     assert_eq!(service.json("/v1/scans")["total"], 8);
 }
 

@@ -430,10 +430,13 @@ def test_a_collector_is_told_of_every_request(program, demo):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
         threading.Thread(target=collector.serve_forever, daemon=True).start()
         with served(program, demo, "--otlp", f"http://127.0.0.1:{collector.server_port}") as service:
-            service.client.get("/v1/scans/999_t1", headers={"x-request-id": "probe-1"})
+            sender = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"}
+            service.client.get("/v1/scans/999_t1", headers={"x-request-id": "probe-1", **sender})
             service.signal(signal.SIGINT)
             assert service.exit_code() == 0
         collector.shutdown()
     assert {path for path, _ in sent} == {"/v1/traces"}
     spans = b"".join(body for _, body in sent)
     assert b"probe-1" in spans and b"/v1/scans/999_t1" in spans
+    # Trace and parent, as bytes, are those that the client's header names.
+    assert bytes.fromhex("0af7651916cd43dd8448eb211c80319c") in spans and bytes.fromhex("b7ad6b7169203331") in spans

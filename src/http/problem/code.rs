@@ -29,6 +29,7 @@ pub(in crate::http) enum Code {
     RepeatedParameter,
     ScanReplaced,
     SignatureInvalid,
+    StorageUnreachable,
     TableTooLarge,
     Unauthorized,
     UnknownDisc,
@@ -42,7 +43,7 @@ pub(in crate::http) enum Code {
 }
 
 impl Code {
-    pub(in crate::http) const ALL: [Self; 31] = [
+    pub(in crate::http) const ALL: [Self; 32] = [
         Self::AddressTooLong,
         Self::AnswerTooSlow,
         Self::BodyTooLarge,
@@ -64,6 +65,7 @@ impl Code {
         Self::RepeatedParameter,
         Self::ScanReplaced,
         Self::SignatureInvalid,
+        Self::StorageUnreachable,
         Self::TableTooLarge,
         Self::Unauthorized,
         Self::UnknownDisc,
@@ -117,9 +119,12 @@ impl Code {
             Self::BodyTooLarge | Self::OutputTooLarge | Self::TableTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
-            Self::AnswerTooSlow | Self::NotReady | Self::Overloaded | Self::QueryTooSlow | Self::ScanReplaced => {
-                StatusCode::SERVICE_UNAVAILABLE
-            }
+            Self::AnswerTooSlow
+            | Self::NotReady
+            | Self::Overloaded
+            | Self::QueryTooSlow
+            | Self::ScanReplaced
+            | Self::StorageUnreachable => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 
@@ -152,6 +157,7 @@ impl Code {
             Self::RepeatedParameter => ("repeated_parameter", "A parameter is given twice", "Give it once; lists are separated by commas."),
             Self::ScanReplaced => ("scan_replaced", "The scan is just being imported anew", "Ask again."),
             Self::SignatureInvalid => ("signature_invalid", "The signature of the address is not good", "It has expired, it belongs to another address, or its maker's token was withdrawn. `/v1/signed` makes a new one."),
+            Self::StorageUnreachable => ("storage_unreachable", "The storage is out of reach", "The bucket that holds the scans did not answer, however often it was asked. What was drawn before is still served. Ask again after `Retry-After` seconds."),
             Self::TableTooLarge => ("table_too_large", "The table is too large for this format", "Choose fewer rows or fields, or take .csv or .ndjson, which are streamed."),
             Self::Unauthorized => ("unauthorized", "A token is missing or not known", "Send a token as `Authorization: Bearer …`, or as password of HTTP Basic. The operator makes one with `sagittal token NAME`."),
             Self::UnknownDisc => ("unknown_disc", "The scan has no such disc", "`detail` lists the discs of the scan's mask; `/v1/discs` lists those of all scans."),

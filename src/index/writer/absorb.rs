@@ -4,7 +4,7 @@ use std::path::Path;
 
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::{Change, Writer, clear_tables, derived};
+use super::{Change, GROW, Writer, clear_tables, derived};
 use crate::index::{FILE, IndexError, MIGRATIONS};
 use crate::spider::FIELDS;
 
@@ -68,9 +68,9 @@ impl Writer {
             if tables + volumes > 0 && derived == Derived::Renewed {
                 derived::renew(&mut change).await?;
             }
-            // One step for the tables and one for each volume, as an import of them takes.
-            let grow = sqlx::query("UPDATE state SET revision = revision + ?").bind((tables + volumes) as i64);
-            grow.execute(&mut *change).await?;
+            if tables + volumes > 0 {
+                sqlx::query(GROW).execute(&mut *change).await?;
+            }
             change.commit().await
         };
         absorbed.await.map_err(|source| IndexError::Write { what: "a part of an import", source })
