@@ -259,3 +259,20 @@ fn what_is_replaced_and_old_goes_from_the_bucket_too() {
         keys.iter().filter_map(|key| key.strip_prefix("mri/scans/1_t1-")?.split('/').next()).collect();
     assert_eq!(groups.len(), 2, "the one that is served and the one before: {groups:?}");
 }
+
+#[test]
+fn a_chunk_that_lost_its_end_is_damage_and_no_outage() {
+    let (release, server) = (Release::small(), Server::start());
+    assert!(server.import(&release).status.success());
+    let key = server.bucket.keys().into_iter().find(|key| key.ends_with("/image/c/1/0/0")).unwrap();
+    {
+        let objects = &mut server.bucket.0.lock().unwrap().objects;
+        let short = objects[&key].slice(..7);
+        objects.insert(key.clone(), short);
+    }
+    let check = server.sagittal(&["check"]);
+    let told = String::from_utf8_lossy(&check.stdout);
+    assert!(check.status.code() == Some(1) && told.contains("1 slices missing or damaged"), "{told}");
+    let line = told.lines().find(|line| line.contains(key.trim_start_matches("mri/"))).unwrap();
+    assert!(line.contains("is damaged"), "{line}");
+}

@@ -1,7 +1,7 @@
 """Data in a bucket of a real object store (Garage, one node) are the data in a folder: same answers, same files."""
 
-import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -71,8 +71,16 @@ def serve(program, garage):
 def equal(there: Service, here: Service, paths: list[str]):
     for path in paths:
         expected, found = here.get(path), there.get(path)
-        assert found.content == expected.content, path
-        assert found.headers.get("etag") == expected.headers.get("etag"), path
+        if path in TABLES:
+            # Their validators and /v1/dataset carry the revision, which tells when the index was changed.
+            assert without_revision(found.content) == without_revision(expected.content), path
+        else:
+            assert found.content == expected.content, path
+            assert found.headers.get("etag") == expected.headers.get("etag"), path
+
+
+def without_revision(body: bytes) -> bytes:
+    return re.sub(rb'"revision":\d+', b"", body)
 
 
 def every_path(here: Service) -> list[str]:
@@ -169,8 +177,9 @@ def test_storage_that_goes_away_is_an_error_and_its_return_is_noticed(sagittal, 
         assert there.get(f"{at}/slices/0/image.png").content == kept.content
         assert there.json("/v1/scans")["total"] == real.json("/v1/scans")["total"]
         answer = there.client.get(f"{at}/slices/1/image.png", timeout=120)
-        assert answer.status_code == 500 and answer.headers["content-type"] == "application/problem+json"
-        assert json.loads(answer.content)["code"]
+        assert answer.status_code == 503 and answer.headers["content-type"] == "application/problem+json"
+        assert (answer.json()["code"], answer.headers["retry-after"]) == ("storage_unreachable", "1")
+        assert there.client.get("/readyz").status_code == 200
     finally:
         garage.start(0)
     equal(there, real, [f"{at}/slices/1/image.png"])

@@ -76,9 +76,9 @@ def assert_greys(viewer, scan, values, low, high):
 
 
 def numbers(viewer, n=0):
-    """Centre and width as they stand in the corner of the picture."""
+    """Centre and width as they stand in the corner of the picture; no numbers while it is being drawn."""
     found = re.search(r"C (-?[\d.]+)\s+W (-?[\d.]+)", viewer.all(".corner.bottom.right")[n].text)
-    return float(found[1]), float(found[2])
+    return (float(found[1]), float(found[2])) if found else (math.nan, math.nan)
 
 
 def test_the_page_is_closed_to_others_and_cached(demo):
