@@ -76,9 +76,10 @@ def assert_greys(viewer, scan, values, low, high):
 
 
 def numbers(viewer, n=0):
-    """Centre and width as they stand in the corner of the picture; no numbers while it is being drawn."""
-    found = re.search(r"C (-?[\d.]+)\s+W (-?[\d.]+)", viewer.all(".corner.bottom.right")[n].text)
-    return (float(found[1]), float(found[2])) if found else (math.nan, math.nan)
+    """Centre and width as they stand in the corner of the picture, once they stand there."""
+    shown = re.compile(r"C (-?[\d.]+)\s+W (-?[\d.]+)")
+    found = viewer.until(lambda: shown.search(viewer.all(".corner.bottom.right")[n].text), "no window is shown")
+    return float(found[1]), float(found[2])
 
 
 def test_the_page_is_closed_to_others_and_cached(demo):
