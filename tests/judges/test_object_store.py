@@ -1,4 +1,5 @@
-"""Data in a bucket of a real object store (Garage, one node) are the data in a folder: same answers, same files."""
+"""Data in a bucket of a real object store (Garage, one node) are the data in a folder: same answers, same files. What Garage
+leaves out, writes under a condition, is judged on moto's store."""
 
 import os
 import re
@@ -7,12 +8,13 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from service import Service
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "cluster"))
-from garage import BUCKET, Garage, install  # noqa: E402
+from garage import BUCKET, Garage, free_port, install  # noqa: E402
 
 PICTURES = [
     "slices/mid/image.png?size=128",
@@ -183,3 +185,47 @@ def test_storage_that_goes_away_is_an_error_and_its_return_is_noticed(sagittal, 
     finally:
         garage.start(0)
     equal(there, real, [f"{at}/slices/1/image.png"])
+
+
+@pytest.fixture
+def conditional(tmp_path):
+    """A store that keeps conditions as AWS does: moto's, on loopback. Its environment for a client."""
+    port = free_port()
+    command = [Path(sys.executable).with_name("moto_server"), "-H", "127.0.0.1", "-p", str(port)]
+    with (tmp_path / "moto.log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log)
+    address = f"http://127.0.0.1:{port}"
+    try:
+        eventually(lambda: server.poll() is not None or made(f"{address}/{BUCKET}"), 60)
+        assert server.poll() is None, (tmp_path / "moto.log").read_text()
+        yield {
+            "AWS_ENDPOINT": address, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",
+            "AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": "secret",
+        }
+    finally:
+        server.kill()
+        server.wait()
+
+
+def made(bucket: str) -> bool:
+    try:
+        return httpx.put(bucket).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def test_of_two_imports_at_once_the_second_is_told_and_loses_nothing(program, conditional, real):
+    environment = os.environ | conditional
+    for attempt in range(10):
+        command = [program, "import", real.source, "--data", f"s3://{BUCKET}/{attempt}"]
+        both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        said = [process.communicate(timeout=120)[1] for process in both]
+        assert not any("ignores conditional writes" in text for text in said), said
+        codes = [process.returncode for process in both]
+        assert 0 in codes, said
+        again = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert again.returncode == 0 and "3 skipped" in again.stdout, again.stdout + again.stderr
+        if codes != [0, 0]:
+            assert sorted(codes) == [0, 2] and "another import published" in said[codes.index(2)], said
+            return
+    raise AssertionError("ten times the imports did not meet: nothing was proven")
