@@ -20,7 +20,7 @@ mod scratch;
 use serde::{Deserialize, Serialize};
 
 use crate::index::{IndexError, Reader, path_in};
-use crate::store::{Found, Place, Store, StoreError, Version};
+use crate::store::{Found, KeptSlices, Place, Store, StoreError, Version};
 
 pub use parts::{FinishedPart, Part, PartError, finished_parts};
 pub use publisher::Publisher;
@@ -116,16 +116,15 @@ pub enum SnapshotError {
 }
 
 /// Opens the store and the index of a place, with what keeps an index up to date that travels as snapshots.
-/// `slice_cache_bytes`: see [`Store::open`].
 ///
 /// # Errors
 /// [`SnapshotError`], when nothing was imported there yet.
-pub async fn open(place: &Place, slice_cache_bytes: u64) -> Result<(Store, Reader, Option<Replica>), SnapshotError> {
+pub async fn open(place: &Place, keep: &KeptSlices) -> Result<(Store, Reader, Option<Replica>), SnapshotError> {
     if let Place::Folder(folder) = place {
         let reader = Reader::open(folder).await?;
         return Ok((Store::local(folder)?, reader, None));
     }
-    let store = Store::open(place, slice_cache_bytes)?;
+    let store = Store::open(place, keep)?;
     let (replica, reader) = Replica::open(&store).await?;
     Ok((store, reader, Some(replica)))
 }

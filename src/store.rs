@@ -26,9 +26,10 @@ mod files;
 mod place;
 mod read;
 mod slice_cache;
+mod slice_disk;
 mod write;
 
-use std::path::Path as FsPath;
+use std::path::{Path as FsPath, PathBuf};
 use std::sync::Arc;
 
 use object_store::ObjectStore;
@@ -53,6 +54,15 @@ const GROUPS: &str = "scans";
 /// Requests to a bucket that one piece of work has under way at once: what a disk answers in microseconds, a network does in
 /// milliseconds.
 const REQUESTS_AT_ONCE: usize = 8;
+
+/// What is kept of slices that came over the network. A folder has the operating system's cache instead.
+#[derive(Debug, Clone, Default)]
+pub struct KeptSlices {
+    /// Most bytes of memory.
+    pub memory_bytes: u64,
+    /// A folder of this machine for this process alone, and how many bytes may lie there.
+    pub disk: Option<(PathBuf, u64)>,
+}
 
 /// The converted scans of one place of data.
 #[derive(Debug, Clone)]
@@ -132,7 +142,7 @@ pub enum StoreError {
     #[error("could not copy to or from {path} on this machine")]
     Local {
         /// The file.
-        path: std::path::PathBuf,
+        path: PathBuf,
         /// Why.
         source: std::io::Error,
     },
@@ -195,21 +205,19 @@ impl StoreError {
 }
 
 impl Store {
-    /// Opens the store of a place of data. `slice_cache_bytes` bounds the memory for slices that came over the network; a
-    /// folder has the operating system's cache instead.
+    /// Opens the store of a place of data.
     ///
     /// # Errors
-    /// [`StoreError::Open`] when a folder is not there, [`StoreError::Settings`] when a bucket's settings are unusable. A bucket
-    /// is not asked yet.
-    pub fn open(place: &Place, slice_cache_bytes: u64) -> Result<Self, StoreError> {
+    /// [`StoreError::Open`] when a folder is not there, [`StoreError::Settings`] when a bucket's settings are unusable,
+    /// [`StoreError::Local`] when slices cannot be kept where they should be. A bucket is not asked yet.
+    pub fn open(place: &Place, keep: &KeptSlices) -> Result<Self, StoreError> {
         match place {
             Place::Folder(folder) => Self::local(folder),
             Place::Shared(folder) => Ok(Self { place: place.clone(), ..Self::local(folder)? }),
             Place::Bucket { bucket, prefix } => {
                 let objects = bucket::open(bucket, prefix);
                 let objects = objects.map_err(|source| StoreError::Settings { place: place.to_string(), source })?;
-                let slices = (slice_cache_bytes > 0).then(|| SliceCache::new(slice_cache_bytes));
-                Ok(Self { place: place.clone(), objects, slices })
+                Ok(Self { place: place.clone(), objects, slices: SliceCache::open(keep)? })
             }
         }
     }

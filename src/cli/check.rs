@@ -12,7 +12,7 @@ use super::settings::place;
 use crate::audit::{Finding, Severity, audit};
 use crate::index::CatalogueEntry;
 use crate::snapshots;
-use crate::store::{Array, Place, SliceAddress, Store, StoreError};
+use crate::store::{Array, KeptSlices, Place, SliceAddress, Store, StoreError};
 use crate::volume::Orientation;
 
 #[derive(Debug, Args)]
@@ -31,7 +31,7 @@ fn severity(text: &str) -> Result<Severity, String> {
 
 /// Exit code 1 when a slice is missing or damaged. Odd data are no failure.
 pub(super) async fn run(check: &Check) -> Result<ExitCode, Failure> {
-    let (store, index, _) = snapshots::open(&check.data, 0).await?;
+    let (store, index, _) = snapshots::open(&check.data, &KeptSlices::default()).await?;
     let catalogue = index.catalogue().await?;
     let damage = read_everything(&store, &catalogue).await;
     let known: BTreeSet<_> = catalogue.iter().map(|entry| entry.group.path()).collect();

@@ -13,7 +13,7 @@ use crate::pictures::Pictures;
 use crate::pool::Pool;
 use crate::render::Limits;
 use crate::snapshots::{self, Scratch};
-use crate::store::{EXPORTS, Place};
+use crate::store::{EXPORTS, KeptSlices, Place};
 
 /// Memory for pictures while exporting: each is written once.
 const CACHE_BYTES: u64 = 16 << 20;
@@ -60,7 +60,8 @@ pub(super) async fn run(export: &Export) -> Result<ExitCode, Failure> {
         FormatName::Webdataset => Format::WebDataset,
         FormatName::Nnunet => Format::Nnunet,
     };
-    let (store, reader, _) = snapshots::open(&export.data, SLICE_CACHE_BYTES).await?;
+    let (store, reader, _) =
+        snapshots::open(&export.data, &KeptSlices { memory_bytes: SLICE_CACHE_BYTES, disk: None }).await?;
     let limits = Limits { max_pixels: 1 << 28 };
     let pool = Pool::new(cores(), 256)?;
     let pictures = Pictures::open(reader.clone(), store.clone(), pool, limits, CACHE_BYTES).await?;

@@ -65,7 +65,7 @@ pub(super) async fn serve_place(
     let key_file = settings.guard.key_file(settings.listen)?;
     raise_file_limit();
     let time_limit = Duration::from_secs_f64(settings.query_seconds);
-    let (store, reader, replica) = snapshots::open(data, settings.slice_cache_mb << 20).await?;
+    let (store, reader, replica) = snapshots::open(data, &settings.kept_slices()).await?;
     let reader = reader.within(time_limit);
     let pool = Pool::fetching_ahead(settings.draw_threads(), settings.ahead(data), settings.queue)?;
     let limits = Limits { max_pixels: settings.max_pixels };

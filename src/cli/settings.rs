@@ -13,7 +13,7 @@ use super::Failure;
 use crate::access::KeyFile;
 use crate::http::{Connections, Limits};
 
-use crate::store::Place;
+use crate::store::{KeptSlices, Place};
 
 /// A fetch over a network takes some ten times as long as drawing what it brings.
 const FETCHING_AHEAD: usize = 32;
@@ -38,7 +38,14 @@ pub(super) struct ServeSettings {
     pub(super) query_seconds: f64,
     /// Memory for slices that came out of a bucket, in MiB.
     #[arg(long, env = "SAGITTAL_SLICE_CACHE_MB", default_value_t = 256)]
-    pub(super) slice_cache_mb: u64,
+    slice_cache_mb: u64,
+    /// Folder of this machine, for this server alone, where slices that came out of a bucket are kept beyond that [default:
+    /// none].
+    #[arg(long, env = "SAGITTAL_SLICE_CACHE_DIR")]
+    slice_cache_dir: Option<PathBuf>,
+    /// Most that may lie in --slice-cache-dir, in MiB.
+    #[arg(long, env = "SAGITTAL_SLICE_CACHE_DIR_MB", default_value_t = 10_240)]
+    slice_cache_dir_mb: u64,
     /// Seconds between two looks for a newer snapshot of the index, where it travels as snapshots.
     #[arg(long, env = "SAGITTAL_REFRESH_SECONDS", default_value_t = 5.0, value_parser = seconds)]
     pub(super) refresh_seconds: f64,
@@ -128,6 +135,12 @@ impl GuardSettings {
 impl ServeSettings {
     pub(super) fn draw_threads(&self) -> usize {
         self.draw_threads.map_or_else(cores, NonZeroUsize::get)
+    }
+
+    /// What is kept of slices that come out of a bucket.
+    pub(super) fn kept_slices(&self) -> KeptSlices {
+        let disk = self.slice_cache_dir.clone().map(|folder| (folder, self.slice_cache_dir_mb << 20));
+        KeptSlices { memory_bytes: self.slice_cache_mb << 20, disk }
     }
 
     /// Pictures whose slices may be fetched while the drawing threads are busy.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::ImportError;
 use crate::snapshots::Part;
-use crate::store::{Place, Store};
+use crate::store::{KeptSlices, Place, Store};
 
 /// Where an import goes, and which part of it.
 #[derive(Debug, Clone)]
@@ -38,6 +38,6 @@ impl Destination {
                 .map_err(|source| ImportError::Folder { folder: folder.display().to_string(), source })?;
         }
         // What is written is not read again.
-        Ok(Store::open(&self.place, 0)?)
+        Ok(Store::open(&self.place, &KeptSlices::default())?)
     }
 }

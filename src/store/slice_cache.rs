@@ -1,4 +1,5 @@
-//! Slices that came over the network, as they lie in the store, bounded in bytes. A group's name carries the revision of its
+//! Slices that came over the network, as they lie in the store, in memory and, for who wants it, on this machine's disk, both
+//! bounded in bytes. A group's name carries the revision of its
 //! contents, so what is kept is never out of date.
 
 use std::sync::Arc;
@@ -6,8 +7,9 @@ use std::sync::Arc;
 use bytes::Bytes;
 use object_store::path::Path;
 
-use super::StoreError;
 use super::chunk::is_whole;
+use super::slice_disk::SliceDisk;
+use super::{KeptSlices, StoreError};
 
 /// What a kept slice takes beside its bytes.
 const OVERHEAD: usize = 256;
@@ -15,6 +17,7 @@ const OVERHEAD: usize = 256;
 #[derive(Debug, Clone)]
 pub(super) struct SliceCache {
     kept: moka::future::Cache<Path, Bytes>,
+    disk: Option<SliceDisk>,
 }
 
 /// Why a slice is not kept.
@@ -25,9 +28,18 @@ enum Unkept {
 }
 
 impl SliceCache {
-    pub(super) fn new(bytes: u64) -> Self {
+    /// `None` when nothing is to be kept.
+    pub(super) fn open(keep: &KeptSlices) -> Result<Option<Self>, StoreError> {
+        if keep.memory_bytes == 0 && keep.disk.is_none() {
+            return Ok(None);
+        }
         let weight = |_: &Path, chunk: &Bytes| u32::try_from(chunk.len() + OVERHEAD).unwrap_or(u32::MAX);
-        Self { kept: moka::future::Cache::builder().max_capacity(bytes).weigher(weight).build() }
+        let kept = moka::future::Cache::builder().max_capacity(keep.memory_bytes).weigher(weight).build();
+        let disk = keep.disk.as_ref().map(|(folder, bytes)| {
+            let local = |source| StoreError::Local { path: folder.clone(), source };
+            SliceDisk::open(folder, *bytes).map_err(local)
+        });
+        Ok(Some(Self { kept, disk: disk.transpose()? }))
     }
 
     /// The chunk at this path, read by `read` if need be, once for all who ask at the same time.
@@ -37,8 +49,18 @@ impl SliceCache {
         read: impl Future<Output = Result<Bytes, StoreError>>,
     ) -> Result<Bytes, StoreError> {
         let checked = async {
+            if let Some(disk) = &self.disk
+                && let Some(chunk) = disk.kept(path).await
+            {
+                return Ok(chunk);
+            }
             match read.await {
-                Ok(chunk) if is_whole(&chunk) => Ok(chunk),
+                Ok(chunk) if is_whole(&chunk) => {
+                    if let Some(disk) = &self.disk {
+                        disk.keep(path, &chunk).await;
+                    }
+                    Ok(chunk)
+                }
                 Ok(chunk) => Err(Unkept::Damaged(chunk)),
                 Err(error) => Err(Unkept::Failed(error)),
             }
@@ -84,6 +106,10 @@ mod tests {
     use super::super::{Array, chunk};
     use super::*;
 
+    fn memory() -> SliceCache {
+        SliceCache::open(&KeptSlices { memory_bytes: 1 << 20, disk: None }).unwrap().unwrap()
+    }
+
     fn path() -> Path {
         Path::from("scans/1_t1/image/c/0/0/0")
     }
@@ -94,7 +120,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_whole_slice_is_read_once() {
-        let (cache, reads) = (SliceCache::new(1 << 20), AtomicUsize::new(0));
+        let (cache, reads) = (memory(), AtomicUsize::new(0));
         let read = || async {
             reads.fetch_add(1, Ordering::Relaxed);
             tokio::task::yield_now().await;
@@ -109,7 +135,7 @@ mod tests {
 
     #[tokio::test]
     async fn damage_and_failures_are_told_but_not_kept() {
-        let (cache, path) = (SliceCache::new(1 << 20), path());
+        let (cache, path) = (memory(), path());
         let mut damaged = whole().to_vec();
         damaged[3] ^= 1;
         let damaged = Bytes::from(damaged);

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sagittal::index::Writer;
 use sagittal::ingest::Destination;
 use sagittal::snapshots::{Pointer, Publisher, Replica, SnapshotError};
-use sagittal::store::{Place, Store};
+use sagittal::store::{KeptSlices, Place, Store};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -101,7 +101,7 @@ fn a_published_index_answers_as_the_one_in_a_folder() {
 #[test]
 fn nothing_published_says_what_to_do() {
     let shared = Shared::new();
-    let store = Store::open(&shared.place(), 0).unwrap();
+    let store = Store::open(&shared.place(), &KeptSlices::default()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let error = runtime.block_on(Replica::open(&store)).unwrap_err().to_string();
     assert!(error.contains("run `sagittal import SOURCE --data file:///"), "{error}");
@@ -269,7 +269,7 @@ fn nobody_can_take_the_local_copy_away() {
 fn of_two_imports_at_once_the_second_is_told_and_can_go_on() {
     let (release, shared) = (Release::small(), Shared::new());
     shared.import(&release);
-    let store = Store::open(&shared.place(), 0).unwrap();
+    let store = Store::open(&shared.place(), &KeptSlices::default()).unwrap();
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let mut slow = runtime.block_on(Publisher::begin(&store, None)).unwrap();
 

@@ -16,7 +16,7 @@ use sagittal::pool::Pool;
 use sagittal::render::Limits;
 use sagittal::snapshots::{self, Replica};
 use sagittal::spider::FIELDS;
-use sagittal::store::Place;
+use sagittal::store::{KeptSlices, Place};
 use sagittal::volume::{Axis, ElementType, Geometry, Volume};
 use serde_json::Value as Json;
 use tempfile::TempDir;
@@ -237,7 +237,7 @@ impl Service {
     fn of(place: &Place, pool: Pool) -> (Self, Option<Replica>) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (router, pictures, replica) = runtime.block_on(async {
-            let (store, reader, replica) = snapshots::open(place, 0).await.unwrap();
+            let (store, reader, replica) = snapshots::open(place, &KeptSlices::default()).await.unwrap();
             let limits = Limits { max_pixels: 4096 * 4096 };
             let pictures =
                 Arc::new(Pictures::open(reader.clone(), store.clone(), pool, limits, 64 << 20).await.unwrap());

@@ -187,6 +187,22 @@ def test_storage_that_goes_away_is_an_error_and_its_return_is_noticed(sagittal, 
     equal(there, real, [f"{at}/slices/1/image.png"])
 
 
+def test_a_slice_on_the_servers_disk_needs_no_storage_even_after_a_restart(sagittal, serve, garage, real, bucket, tmp_path):
+    sagittal("import", real.source, "--data", bucket)
+    folder = tmp_path / "slices"
+    flags = ["--cache-mb", "0", "--slice-cache-mb", "0", "--slice-cache-dir", folder]
+    at = f"/v1/scans/{real.json('/v1/scans')['items'][0]['scan_id']}/slices/0"
+    pictures = [f"{at}/image.png?size=64", f"{at}/overlay.png?size=65"]
+    equal(serve(bucket, real.source, *flags), real, pictures)
+    assert sum(path.is_file() for path in folder.rglob("*")) == 2, "image and mask of one slice"
+    again = serve(bucket, real.source, *flags)
+    garage.stop(0)
+    try:
+        equal(again, real, pictures)
+    finally:
+        garage.start(0)
+
+
 @pytest.fixture
 def conditional(tmp_path):
     """A store that keeps conditions as AWS does: moto's, on loopback. Its environment for a client."""
