@@ -15,6 +15,7 @@ mod guard;
 mod health;
 mod labels;
 mod limits;
+mod lingering;
 mod links;
 mod listing;
 mod metrics;

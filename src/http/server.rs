@@ -2,19 +2,20 @@
 //! is built here.
 
 use std::future::Future;
-use std::sync::Arc;
-use std::time::Duration;
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
 
 use super::app::App;
+use super::lingering::Lingering;
 use super::problem::{Code, Problem};
 use super::router;
 
@@ -34,7 +35,7 @@ pub struct Connections {
     pub write_time: Duration,
     /// How long the server goes on answering, but as one that is not ready any more, after it is asked to stop gently.
     pub farewell: Duration,
-    /// How long requests in flight may take to finish after that.
+    /// How long requests in flight may take to finish after that, and their clients to hear the end of the answers.
     pub drain_time: Duration,
 }
 
@@ -51,7 +52,7 @@ pub enum Stop {
 pub async fn serve(listener: TcpListener, app: App, connections: Connections, stop: impl Future<Output = Stop>) {
     let house = House::new(app, connections);
     let how = house.accept_until(&listener, stop).await;
-    house.app.begin_stopping();
+    house.begin_stopping();
     if how == Stop::Gently {
         house.accept_until(&listener, tokio::time::sleep(connections.farewell)).await;
     }
@@ -59,7 +60,7 @@ pub async fn serve(listener: TcpListener, app: App, connections: Connections, st
     house.accept_until(&listener, std::future::ready(())).await;
     drop(listener);
     if tokio::time::timeout(connections.drain_time, house.guests.shutdown()).await.is_err() {
-        tracing::warn!("requests were still in flight when the time to finish them was over");
+        tracing::warn!("requests were still in flight, or answers not heard, when the time to finish them was over");
     }
 }
 
@@ -70,6 +71,7 @@ struct House {
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
     guests: GracefulShutdown,
+    stopping_since: Arc<OnceLock<Instant>>,
 }
 
 impl House {
@@ -81,7 +83,13 @@ impl House {
             places: Arc::new(Semaphore::new(connections.most)),
             refusals: Arc::new(Semaphore::new(MOST_REFUSALS)),
             guests: GracefulShutdown::new(),
+            stopping_since: Arc::default(),
         }
+    }
+
+    fn begin_stopping(&self) {
+        self.stopping_since.get_or_init(Instant::now);
+        self.app.begin_stopping();
     }
 
     /// Takes connections until `end` resolves and nobody waits at the door.
@@ -109,6 +117,7 @@ impl House {
         }
         self.app.metrics().connection_refused();
         if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
+            let stream = Lingering::new(stream, Arc::clone(&self.stopping_since));
             let detail = format!("all {} connections are taken; try again in a moment", self.connections.most);
             tokio::spawn(async move {
                 // Somebody who does not listen is hung up on.
@@ -125,6 +134,7 @@ impl House {
         }
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.connections.write_time));
+        let stream = Lingering::new(Box::pin(stream), Arc::clone(&self.stopping_since));
         let service = TowerToHyperService::new(tower::ServiceExt::map_request(
             self.router.clone(),
             |request: hyper::Request<Incoming>| request.map(axum::body::Body::new),
@@ -132,7 +142,7 @@ impl House {
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(TokioTimer::new())
             .header_read_timeout(self.connections.header_time)
-            .serve_connection(TokioIo::new(Box::pin(stream)), service);
+            .serve_connection(TokioIo::new(stream), service);
         let connection = self.guests.watch(connection);
         let counted = self.app.metrics().connection();
         tokio::spawn(async move {
@@ -145,7 +155,7 @@ impl House {
 }
 
 /// Says that there are too many connections, whatever was asked.
-async fn refuse(mut stream: TcpStream, detail: &str) -> std::io::Result<()> {
+async fn refuse(mut stream: Lingering<TcpStream>, detail: &str) -> std::io::Result<()> {
     let body = Problem::new(Code::Overloaded, detail).body();
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\
@@ -153,9 +163,5 @@ async fn refuse(mut stream: TcpStream, detail: &str) -> std::io::Result<()> {
         body.len()
     );
     stream.write_all(&[head.as_bytes(), &body].concat()).await?;
-    stream.shutdown().await?;
-    // Closing with unread bytes would reset the connection, and the answer with it.
-    let mut rest = [0; 1024];
-    while stream.read(&mut rest).await? > 0 {}
-    Ok(())
+    stream.shutdown().await
 }

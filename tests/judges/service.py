@@ -69,9 +69,9 @@ class Service:
     def signal(self, number: int):
         self._process.send_signal(number)
 
-    def exit_code(self) -> int:
+    def exit_code(self, within: float = STOP_SECONDS) -> int:
         """Once it has ended by itself."""
-        return self._process.wait(STOP_SECONDS)
+        return self._process.wait(within)
 
     def log(self) -> str:
         """What it said on standard error so far."""

@@ -205,6 +205,18 @@ def test_batches_and_bodies_have_their_limits(program, demo):
         assert b" 408 " in answer and b"body_too_slow" in answer
 
 
+def test_who_is_still_sending_too_much_hears_why_it_is_refused(program, demo):
+    """Closing while something is still to be read would reset the connection, and the reset overtake the answer."""
+    with served(program, demo, "--max-body-bytes", "1000") as service:
+        for _ in range(20):
+            with closing(connected(service)) as sender:
+                head = f"POST /v1/batch HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: {8 << 20}\r\n\r\n"
+                sender.sendall(head.encode() + b" " * (8 << 20))
+                sender.shutdown(socket.SHUT_WR)
+                answer = received(sender)
+            assert b" 413 " in answer and b"body_too_large" in answer
+
+
 def test_an_answer_that_takes_too_long_is_given_up(program, demo):
     with served(program, demo, "--answer-seconds", "0.001", "--cache-mb", "0") as service:
         answers = [service.client.get(f"{PICTURE}?size=4000&filter=lanczos") for _ in range(3)]
@@ -409,6 +421,28 @@ def test_a_stopping_server_drops_no_request(program, demo):
         start = answer.index(b"\r\n\r\n") + 4
         assert len(answer) - start == int(re.search(rb"content-length: (\d+)", answer)[1])
         assert service.exit_code() == 0
+
+
+def test_a_stopping_server_waits_until_its_last_answer_was_heard(program, demo):
+    """What the kernel still holds when a container's only process ends is lost with the container's network."""
+    with served(program, demo, "--farewell-seconds", "0.001", "--drain-seconds", "60") as service:
+        with closing(connected(service)) as slow, closing(connected(service)) as idle:
+            idle.sendall(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert b" 200 " in idle.recv(1 << 16)
+            slow.sendall(b"GET /v1/scans/1_t1/image.npy?size=512 HTTP/1.1\r\nhost: x\r\n\r\n")
+            answer = bytearray(slow.recv(1 << 10))
+            service.signal(signal.SIGTERM)
+            head = answer.index(b"\r\n\r\n") + 4
+            whole = head + int(re.search(rb"content-length: (\d+)", answer)[1])
+            # The last bytes lie in the client's buffer: the server is done, the client is not.
+            while len(answer) < whole - 50_000:
+                answer += slow.recv(min(1 << 16, whole - 50_000 - len(answer)))
+            with pytest.raises(subprocess.TimeoutExpired):
+                service.exit_code(within=2)
+            answer += received(slow)
+            assert len(answer) == whole
+        # Nobody waits for the connection that idles.
+        assert service.exit_code(within=5) == 0
 
 
 # What it sends.
