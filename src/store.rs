@@ -146,6 +146,14 @@ pub enum StoreError {
         /// Why.
         source: std::io::Error,
     },
+    /// Slices cannot be kept on this machine's disk.
+    #[error("could not keep slices in {folder}; choose a folder that you may write to, or none")]
+    KeptSlices {
+        /// The folder.
+        folder: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// Reading failed; [`StoreError::is_missing`] tells whether because nothing is there.
     #[error("could not read {path}")]
     Read {
@@ -199,7 +207,7 @@ impl StoreError {
             | Self::Unreachable { path, .. }
             | Self::Write { path, .. }
             | Self::Damaged { path, .. } => Some(path),
-            Self::Open { .. } | Self::Settings { .. } | Self::Local { .. } => None,
+            Self::Open { .. } | Self::Settings { .. } | Self::Local { .. } | Self::KeptSlices { .. } => None,
         }
     }
 }
@@ -209,7 +217,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Open`] when a folder is not there, [`StoreError::Settings`] when a bucket's settings are unusable,
-    /// [`StoreError::Local`] when slices cannot be kept where they should be. A bucket is not asked yet.
+    /// [`StoreError::KeptSlices`] when slices cannot be kept where they should be. A bucket is not asked yet.
     pub fn open(place: &Place, keep: &KeptSlices) -> Result<Self, StoreError> {
         match place {
             Place::Folder(folder) => Self::local(folder),

@@ -1,6 +1,5 @@
 //! Slices that came over the network, as they lie in the store, in memory and, for who wants it, on this machine's disk, both
-//! bounded in bytes. A group's name carries the revision of its
-//! contents, so what is kept is never out of date.
+//! bounded in bytes. A group's name carries the revision of its contents, so what is kept is never out of date.
 
 use std::sync::Arc;
 
@@ -36,8 +35,8 @@ impl SliceCache {
         let weight = |_: &Path, chunk: &Bytes| u32::try_from(chunk.len() + OVERHEAD).unwrap_or(u32::MAX);
         let kept = moka::future::Cache::builder().max_capacity(keep.memory_bytes).weigher(weight).build();
         let disk = keep.disk.as_ref().map(|(folder, bytes)| {
-            let local = |source| StoreError::Local { path: folder.clone(), source };
-            SliceDisk::open(folder, *bytes).map_err(local)
+            let unusable = |source| StoreError::KeptSlices { folder: folder.clone(), source };
+            SliceDisk::open(folder, *bytes).map_err(unusable)
         });
         Ok(Some(Self { kept, disk: disk.transpose()? }))
     }

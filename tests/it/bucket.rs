@@ -276,3 +276,14 @@ fn a_chunk_that_lost_its_end_is_damage_and_no_outage() {
     let line = told.lines().find(|line| line.contains(key.trim_start_matches("mri/"))).unwrap();
     assert!(line.contains("is damaged"), "{line}");
 }
+
+#[test]
+fn a_place_where_slices_cannot_be_kept_is_refused_with_the_way_out() {
+    let (release, server) = (Release::small(), Server::start());
+    assert!(server.import(&release).status.success());
+    let file = release.path("a file");
+    std::fs::write(&file, b"").unwrap();
+    let serve = server.sagittal(&["serve", "--listen", "127.0.0.1:0", "--slice-cache-dir", path(&file)]);
+    assert_eq!(serve.status.code(), Some(2), "{}", said(&serve));
+    assert!(said(&serve).contains("choose a folder that you may write to"), "{}", said(&serve));
+}
