@@ -15,7 +15,7 @@ use super::freshness::EntityTag;
 use super::listing::Listing;
 use super::problem::{Code, Problem};
 use super::ranges::{asked, beyond};
-use crate::store::{ExportedFile, StoreError};
+use crate::store::ExportedFile;
 
 /// An exported file.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -34,7 +34,7 @@ pub(super) async fn list(State(app): State<App>) -> Result<Response, Problem> {
         path: file.path,
         bytes: file.bytes,
     };
-    let files = app.store().exports().await.map_err(|error| Problem::internal(&error))?;
+    let files = app.store().exports().await?;
     let listing = Listing::whole(files.into_iter().map(body).collect());
     Ok(([(header::CACHE_CONTROL, "no-cache")], axum::Json(listing)).into_response())
 }
@@ -48,8 +48,7 @@ pub(super) async fn show(
     let missing = || {
         Problem::new(Code::UnknownPath, format!("there is no export {path}; /v1/exports lists those that there are"))
     };
-    let failed = |error: StoreError| Problem::internal(&error);
-    let file = app.store().export(&path).await.map_err(failed)?.ok_or_else(missing)?;
+    let file = app.store().export(&path).await?.ok_or_else(missing)?;
     let tag = EntityTag::of(&["export", &file.path, &file.version]);
     let mut response = if tag.is_known_to(&headers) {
         StatusCode::NOT_MODIFIED.into_response()
@@ -64,7 +63,7 @@ pub(super) async fn show(
         let body = if len == 0 {
             Body::empty()
         } else {
-            let pieces = app.store().read_export(&path, range).await.map_err(failed)?;
+            let pieces = app.store().read_export(&path, range).await?;
             Body::from_stream(pieces.inspect_err(|error| {
                 tracing::error!(error = error as &dyn std::error::Error, "an exported file broke off");
             }))

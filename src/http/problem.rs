@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::request_id;
 use crate::index::IndexError;
 use crate::pictures::PictureError;
+use crate::store::StoreError;
 
 use crate::parameters::ParameterError;
 pub(super) use code::Code;
@@ -88,6 +89,12 @@ impl Problem {
         serde_json::to_vec(&self.0).unwrap_or_default()
     }
 
+    /// The store did not answer, and may do so again by itself.
+    fn unreachable(error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "the storage is out of reach");
+        Self::new(Code::StorageUnreachable, "the storage that holds the scans did not answer; ask again")
+    }
+
     /// Something inside failed. The client learns no more than that; the log has the rest.
     pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "request failed");
@@ -131,16 +138,19 @@ impl From<PictureError> for Problem {
             PictureError::Parameter(error) => error.into(),
             PictureError::Full(full) => Self::new(Code::Overloaded, full.to_string()),
             PictureError::Replaced(_) => Self::new(Code::ScanReplaced, error.to_string()),
-            PictureError::Store(ref store) if store.is_unreachable() => {
-                tracing::error!(error = &error as &dyn std::error::Error, "the storage is out of reach");
-                Self::new(Code::StorageUnreachable, "the storage that holds the scans did not answer; ask again")
-            }
+            PictureError::Store(ref store) if store.is_unreachable() => Self::unreachable(&error),
             PictureError::Store(_) => {
                 let detail = "what is stored of this scan is damaged or cannot be read; the server's log says why, `sagittal check` names every such slice, and `sagittal import --again` repairs them";
                 Self::internal(&error).saying(detail)
             }
             PictureError::Index(_) | PictureError::Render(_) | PictureError::Broken(_) => Self::internal(&error),
         }
+    }
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        if error.is_unreachable() { Self::unreachable(&error) } else { Self::internal(&error) }
     }
 }
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import sqlite3
+import subprocess
+import sys
 import time
 from contextlib import closing
 from pathlib import Path
@@ -34,10 +36,30 @@ def chunk(data: Path, scan: str, slice_: int, array: str = "image") -> Path:
     return group / array / "c" / str(slice_) / "0" / "0"
 
 
-def eventually(holds, what: str):
+def eventually(holds, what: str, seconds: float = WAIT_SECONDS):
     """Asks until it holds, for something that the server notices by itself; what holds is given back."""
-    deadline = time.monotonic() + WAIT_SECONDS
+    deadline = time.monotonic() + seconds
     while not (answer := holds()):
-        assert time.monotonic() < deadline, f"after {WAIT_SECONDS} s still not: {what}"
+        assert time.monotonic() < deadline, f"after {seconds} s still not: {what}"
         time.sleep(0.02)
     return answer
+
+
+CUT_OFF = """
+import os, signal, sqlite3, sys
+index = sqlite3.connect(sys.argv[1], isolation_level=None)
+index.execute("PRAGMA cache_size = 2")
+index.execute("BEGIN IMMEDIATE")
+index.execute("UPDATE slice_labels SET pixels = pixels + 1")
+index.execute("UPDATE slices SET labelled_pixels = 0")
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def cut_off(data):
+    """Kills a change of the index after it began to overwrite the file, and before it committed."""
+    index = data / "index.sqlite"
+    before = index.read_bytes()
+    subprocess.run([sys.executable, "-c", CUT_OFF, index], check=False, timeout=60)
+    assert (data / "index.sqlite-journal").stat().st_size > 0
+    assert index.read_bytes() != before, "the change must be half in the file, or nothing is judged"

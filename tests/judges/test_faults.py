@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from folders import eventually, files, rows
+from folders import cut_off, eventually, files, rows
 from service import Service
 
 KILLS = 20
@@ -81,26 +81,6 @@ def test_an_import_that_is_killed_again_and_again_ends_as_if_it_never_was(progra
     assert files(data) == files(whole)
     assert rows(data) == rows(whole)
     assert len(rows(data)["volumes"]) > 5
-
-
-CUT_OFF = """
-import os, signal, sqlite3, sys
-index = sqlite3.connect(sys.argv[1], isolation_level=None)
-index.execute("PRAGMA cache_size = 2")
-index.execute("BEGIN IMMEDIATE")
-index.execute("UPDATE slice_labels SET pixels = pixels + 1")
-index.execute("UPDATE slices SET labelled_pixels = 0")
-os.kill(os.getpid(), signal.SIGKILL)
-"""
-
-
-def cut_off(data):
-    """Kills a change of the index after it began to overwrite the file, and before it committed."""
-    index = data / "index.sqlite"
-    before = index.read_bytes()
-    subprocess.run([sys.executable, "-c", CUT_OFF, index], check=False, timeout=60)
-    assert (data / "index.sqlite-journal").stat().st_size > 0
-    assert index.read_bytes() != before, "the change must be half in the file, or nothing is judged"
 
 
 def test_a_change_that_was_cut_off_is_undone_by_whoever_reads_next(program, release, undisturbed, tmp_path):

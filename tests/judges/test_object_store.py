@@ -2,19 +2,19 @@
 leaves out, writes under a condition, is judged on moto's store."""
 
 import os
-import re
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import httpx
 import pytest
 
+from folders import eventually
 from service import Service
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "cluster"))
 from garage import BUCKET, Garage, free_port, install  # noqa: E402
+from servers import without_revision  # noqa: E402
 
 PICTURES = [
     "slices/mid/image.png?size=128",
@@ -81,21 +81,10 @@ def equal(there: Service, here: Service, paths: list[str]):
             assert found.headers.get("etag") == expected.headers.get("etag"), path
 
 
-def without_revision(body: bytes) -> bytes:
-    return re.sub(rb'"revision":\d+', b"", body)
-
-
 def every_path(here: Service) -> list[str]:
     scans = [scan["scan_id"] for scan in here.json("/v1/scans", limit=1000)["items"] if scan["has_volume"]]
     assert scans
     return TABLES + [f"/v1/scans/{scan}/{picture}" for scan in scans for picture in PICTURES]
-
-
-def eventually(condition, seconds: float = 20):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, "it did not come true"
-        time.sleep(0.1)
 
 
 def test_a_bucket_answers_as_a_folder_does(sagittal, serve, service, bucket):
@@ -131,8 +120,8 @@ def test_a_replica_shows_a_new_revision_without_a_restart(sagittal, serve, made,
     path = f"/v1/scans/{real.json('/v1/scans')['items'][0]['scan_id']}/slices/0/image.png"
     picture = there.get(path)
     sagittal("import", made.source, "--data", bucket)
-    eventually(lambda: there.json("/readyz")["revision"] > before["revision"])
-    eventually(lambda: there.json("/readyz")["scans"] > before["scans"])
+    eventually(lambda: there.json("/readyz")["revision"] > before["revision"], "the new revision is shown")
+    eventually(lambda: there.json("/readyz")["scans"] > before["scans"], "the new scans are shown")
     after = there.get(path)
     assert (after.content, after.headers["etag"]) == (picture.content, picture.headers["etag"])
 
@@ -181,6 +170,8 @@ def test_storage_that_goes_away_is_an_error_and_its_return_is_noticed(sagittal, 
         answer = there.client.get(f"{at}/slices/1/image.png", timeout=120)
         assert answer.status_code == 503 and answer.headers["content-type"] == "application/problem+json"
         assert (answer.json()["code"], answer.headers["retry-after"]) == ("storage_unreachable", "1")
+        for export in ("/v1/exports", "/v1/exports/none.tar"):
+            assert there.client.get(export, timeout=120).json()["code"] == "storage_unreachable"
         assert there.client.get("/readyz").status_code == 200
     finally:
         garage.start(0)
@@ -212,7 +203,7 @@ def conditional(tmp_path):
         server = subprocess.Popen(command, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
     try:
-        eventually(lambda: server.poll() is not None or made(f"{address}/{BUCKET}"), 60)
+        eventually(lambda: server.poll() is not None or made(f"{address}/{BUCKET}"), "moto answers", 60)
         assert server.poll() is None, (tmp_path / "moto.log").read_text()
         yield {
             "AWS_ENDPOINT": address, "AWS_ALLOW_HTTP": "true", "AWS_REGION": "us-east-1",

@@ -13,10 +13,12 @@ import httpx
 import libfaketime
 import pytest
 
-from folders import chunk, eventually
+from folders import chunk, cut_off, eventually
 from service import Service
 
 NOBODY = 65534
+# Permissions do not bind root.
+AS_NOBODY = {"user": NOBODY, "group": NOBODY, "extra_groups": []} if os.geteuid() == 0 else {}
 
 
 @pytest.fixture
@@ -34,12 +36,10 @@ def served(place, demo):
     """A server over a data folder of its own, run by a user whom permissions bind."""
     data = place / "data"
     shutil.copytree(demo.data, data)
-    bound = {}
-    if os.geteuid() == 0:
-        bound = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+    if AS_NOBODY:
         for path in [data, *data.rglob("*")]:
             os.chown(path, NOBODY, NOBODY)
-    with Service([place / "sagittal", "serve", "--data", data], demo.source, data, **bound) as service:
+    with Service([place / "sagittal", "serve", "--data", data], demo.source, data, **AS_NOBODY) as service:
         yield service
 
 
@@ -98,6 +98,19 @@ def assert_problem(response: httpx.Response, data: Path, statuses: set[int]):
     for secret in [str(data), str(data.parent), "/tmp", "index.sqlite", "os error"]:
         assert secret not in response.text, f"{response.url} names {secret}"
         assert all(secret not in value for value in response.headers.values())
+
+
+def test_a_cut_off_change_that_may_not_be_undone_is_told_with_the_way_out(place, demo):
+    data = place / "data"
+    shutil.copytree(demo.data, data)
+    cut_off(data)
+    for path in [data, *data.iterdir()]:
+        path.chmod(0o555)
+    command = [place / "sagittal", "serve", "--data", data, "--listen", "127.0.0.1:0"]
+    refused = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, **AS_NOBODY)
+    data.chmod(0o755)
+    assert refused.returncode == 2, refused.stderr
+    assert "an import was killed" in refused.stderr and "run `sagittal import` again" in refused.stderr, refused.stderr
 
 
 def flipped(file: Path):
