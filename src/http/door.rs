@@ -1,5 +1,6 @@
-//! What every request passes before a handler sees it, in this order: it gets a name and joins its sender's trace, its address is measured, whoever asks is
-//! known, the revision is taken off its address, and it has its time. What leaves is named, counted and logged.
+//! What every request passes before a handler sees it, in this order: it gets a name and joins its sender's trace, its address
+//! is measured, whoever asks is known, the revision is taken off its address, and it has its time. What leaves is named,
+//! counted and logged.
 
 use std::time::Instant;
 

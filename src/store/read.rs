@@ -63,8 +63,8 @@ impl Store {
     /// A document or chunk of a group of so many slices, as it lies there; `None` when groups have no such file.
     ///
     /// # Errors
-    /// [`StoreError::Read`] or [`StoreError::Unreachable`] when it cannot be read, or is gone: to a reader of Zarr, a chunk that "is not there" would be
-    /// one full of zeros.
+    /// [`StoreError::Read`] or [`StoreError::Unreachable`] when it cannot be read, or is gone: to a reader of Zarr, a chunk
+    /// that "is not there" would be one full of zeros.
     pub async fn read_file(&self, group: &GroupName, path: &str, slices: usize) -> Result<Option<Bytes>, StoreError> {
         if !is_file(path, slices) {
             return Ok(None);

@@ -173,7 +173,8 @@ fn clients_that_give_up_do_not_waste_the_drawing() {
         }
         // Joins what the first one started, or finds what came of it.
         let answer = service.answer(Request::get(path).body(Body::empty()).unwrap()).await;
-        assert_ne!(answer.header("cache-status"), "sagittal; fwd=miss; stored");
+        let status = answer.header("cache-status");
+        assert!(["sagittal; hit", "sagittal; fwd=miss; collapsed"].contains(&status), "{status}");
     });
 }
 
