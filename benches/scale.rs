@@ -21,7 +21,7 @@ const ROWS: u32 = 100;
 
 /// The usual questions first, then some of the costlier ones.
 #[rustfmt::skip] // One question, one line.
-const QUESTIONS: [(Table, &str); 24] = [
+const QUESTIONS: [(Table, &str); 26] = [
     (Table::Scans, "split=train&scan_type=t1"),
     (Table::Scans, "age=40..60"),
     (Table::Scans, "manufacturer=siemens"),
@@ -40,6 +40,8 @@ const QUESTIONS: [(Table, &str); 24] = [
     (Table::Slices, "has=discs"),
     (Table::Slices, "has=201,202&min_pixels=50"),
     (Table::Slices, "has=1,2,3,201,202&min_pixels=50"),
+    (Table::Slices, "has=1,2,3,201,202&min_pixels=1400"),
+    (Table::Slices, "has=1-6,201-206&min_pixels=1500"),
     (Table::Slices, "has=201&manufacturer=siemens"),
     (Table::Slices, "labelled_pixels=1000.."),
     (Table::Slices, "sort=-labelled_pixels"),

@@ -47,7 +47,9 @@ SELECT scan_key, slice, coalesce(sum(pixels), 0),
        coalesce(sum((label BETWEEN 201 AND 225) * (1 << (label - 1) % 100)), 0),
        coalesce(max((label BETWEEN 1 AND 25) * pixels), 0), 0,
        coalesce(max((label BETWEEN 201 AND 225) * pixels), 0),
-       coalesce(max((label = 100) * pixels), 0)
+       coalesce(max((label = 100) * pixels), 0),
+       coalesce(unhex(group_concat(format('%08X', pixels), '' ORDER BY label) FILTER (WHERE label BETWEEN 1 AND 25)), x''), x'',
+       coalesce(unhex(group_concat(format('%08X', pixels), '' ORDER BY label) FILTER (WHERE label BETWEEN 201 AND 225)), x'')
 FROM scans CROSS JOIN made_slices LEFT JOIN slice_labels USING (scan_key, slice)
 WHERE slice < slices
 GROUP BY scan_key, slice;

@@ -272,10 +272,9 @@ async fn insert_labels(change: &mut Change<'_>, key: i64, record: &VolumeRecord)
     for (slice, pixels) in record.labels.labelled_pixels.iter().enumerate() {
         let found = record.labels.slices.iter().filter(|found| found.slice == slice);
         let classes = derived::ClassesInSlice::of(found);
-        let insert = sqlx::query("INSERT INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+        let insert = sqlx::query("INSERT INTO slices VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
         let insert = insert.bind(key).bind(slice as i64).bind(*pixels as i64);
-        let insert = classes.columns().into_iter().fold(insert, sqlx::query::Query::bind);
-        insert.execute(&mut **change).await?;
+        classes.bind_to(insert).execute(&mut **change).await?;
     }
     for found in &record.labels.slices {
         sqlx::query("INSERT INTO slice_labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")

@@ -10,6 +10,7 @@ mod dependencies;
 mod editions;
 mod import;
 mod lookup;
+mod migrations;
 mod parts;
 mod pictures;
 mod program;

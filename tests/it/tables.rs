@@ -43,6 +43,11 @@ fn slices_and_discs_are_chosen_across_scans() {
     assert_eq!(total("/v1/slices?has=201,202&min_pixels=10&scan_id=1_t1"), 3);
     assert_eq!(total("/v1/slices?has=discs&scan_type=t1"), 3);
     assert_eq!(total("/v1/slices?has=3-25,203"), 0);
+    // 202 has 10 pixels in a slice, 2 has 30: a list asks each label by itself.
+    assert_eq!(total("/v1/slices?has=2,3,202&min_pixels=30"), 9);
+    assert_eq!(total("/v1/slices?has=2,3,202&min_pixels=31"), 0);
+    assert_eq!(total("/v1/slices?has=4-25,202-209&min_pixels=10"), 9);
+    assert_eq!(total("/v1/slices?has=4-25,203-209&min_pixels=1"), 0);
     assert_eq!(total("/v1/slices?slice=mid"), 3);
     assert_eq!(total("/v1/slices?slice=best,4&pfirrmann=4"), 4);
     let slice = &service.json("/v1/slices?slice=2&scan_id=1_t2")["items"][0];
@@ -158,6 +163,22 @@ fn a_new_grading_table_reaches_discs_and_a_new_mask_the_counts() {
     assert_eq!(total("/v1/discs?pfirrmann=5"), 1);
     assert_eq!(total("/v1/discs?pfirrmann=4"), 0);
     assert_eq!((total("/v1/slices?has=201"), total("/v1/slices?has=203&min_pixels=10")), (json!(6), json!(3)));
+}
+
+#[test]
+fn labels_outside_the_scheme_are_found_like_others() {
+    let (release, data) = (Release::small(), tempfile::tempdir().unwrap());
+    let mut mask = crate::support::mask(Kind::Lps);
+    for voxel in mask.bytes.chunks_exact_mut(2).filter(|voxel| voxel[0] == 2) {
+        voxel[0] = 26;
+    }
+    release.volume("masks", "1_t1", &mask);
+    release.import(data.path());
+    let service = Service::over(data.path());
+    let total = |path: &str| service.json(path)["total"].clone();
+    assert_eq!((total("/v1/slices?has=26"), total("/v1/slices?has=26,150")), (json!(3), json!(3)));
+    assert_eq!(total("/v1/slices?has=26,3&min_pixels=30"), 3);
+    assert_eq!(total("/v1/slices?has=26,3&min_pixels=31"), 0);
 }
 
 #[test]

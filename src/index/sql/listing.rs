@@ -104,35 +104,36 @@ pub(super) fn held(holding: Option<Holding>) -> Option<Sql> {
     Some(any_of(holding))
 }
 
-/// Whole classes by the largest of the class, levels of classes by their bits, and only where neither is enough by the
-/// labels themselves.
+/// Whole classes by the largest of the class, levels of classes by their bits or their sizes, and only labels outside the
+/// scheme, which have no level, by the labels themselves.
 fn any_of(Holding { labels, min_pixels }: Holding) -> Sql {
     let mut tests = Vec::new();
-    let mut left: LabelSet = labels.iter().filter(|label| *label != Label::BACKGROUND).collect();
     for (class, name) in [
         (LabelClass::Vertebra, "vertebra"),
         (LabelClass::PartialVertebra, "partial"),
         (LabelClass::Disc, "disc"),
         (LabelClass::Canal, "canal"),
     ] {
-        let of_class = LabelSet::of_class(class);
-        if of_class.iter().all(|label| labels.contains(label)) {
+        let asked: LabelSet = labels.iter().filter(|label| label.class() == class).collect();
+        let levels: Vec<_> = asked.iter().filter_map(Label::level).collect();
+        if asked == LabelSet::of_class(class) {
             tests.push(format!("x.{name}_pixels >= {min_pixels}"));
-            left = left.iter().filter(|label| !of_class.contains(*label)).collect();
-        } else if min_pixels == 1 && class != LabelClass::Canal {
-            let levels = left.iter().filter(|label| label.class() == class).filter_map(Label::level);
-            let bits = levels.fold(0u32, |bits, level| bits | 1 << (level - 1));
-            tests.extend((bits > 0).then(|| format!("x.{name}_levels & {bits}")));
-            left = left.iter().filter(|label| !of_class.contains(*label)).collect();
+        } else if min_pixels == 1 && !levels.is_empty() {
+            let bits = levels.iter().fold(0u32, |bits, level| bits | 1 << (level - 1));
+            tests.push(format!("x.{name}_levels & {bits}"));
+        } else if !levels.is_empty() {
+            let large = |level: &u8| format!("substr(x.{name}_sizes, {}, 4) >= x'{min_pixels:08x}'", 4 * level - 3);
+            let large: Vec<_> = levels.iter().map(large).collect();
+            tests.push(format!("x.{name}_pixels >= {min_pixels} AND ({})", large.join(" OR ")));
         }
     }
-    let listed: Vec<_> = left.iter().map(|label| label.0.to_string()).collect();
-    if !listed.is_empty() {
-        // The unary plus leaves the table's own key as the only way: a slice's labels lie side by side in it.
+    let unknown = labels.iter().filter(|label| label.class() == LabelClass::Unknown);
+    let unknown: Vec<_> = unknown.map(|label| label.0.to_string()).collect();
+    if !unknown.is_empty() {
         tests.push(format!(
             "EXISTS (SELECT 1 FROM slice_labels h WHERE h.scan_key = x.scan_key AND h.slice = x.slice \
-             AND +h.label IN ({}) AND h.pixels >= {min_pixels})",
-            listed.join(", ")
+             AND h.label IN ({}) AND h.pixels >= {min_pixels})",
+            unknown.join(", ")
         ));
     }
     Sql::new(format!("({})", tests.join(" OR ")))

@@ -3,10 +3,6 @@
 use super::listing::{covered, graded, has_own_conditions, held, single};
 use super::{Bound, Sql, conditions, needs_scan};
 use crate::query::{Filter, Subject, Table, Test};
-use crate::spider::Label;
-
-/// Labels that are counted by merging walks of the index; more are cheaper to look up slice by slice.
-const MERGED_LABELS: usize = 3;
 
 /// One row, one column.
 pub(in crate::index) fn total(filter: &Filter) -> Sql {
@@ -17,10 +13,7 @@ pub(in crate::index) fn total(filter: &Filter) -> Sql {
         Table::Discs => counted("count(*)", discs(filter), filter),
         // Without a condition on slices, every slice of a scan is meant.
         Table::Slices if !has_own_conditions(filter) => counted("coalesce(sum(s.slices), 0)", "scans s", filter),
-        Table::Slices => {
-            let counted_already = label_pixels(filter).or_else(|| merged(filter));
-            counted_already.unwrap_or_else(|| counted("count(*)", slices(filter), filter))
-        }
+        Table::Slices => label_pixels(filter).unwrap_or_else(|| counted("count(*)", slices(filter), filter)),
     }
 }
 
@@ -69,29 +62,6 @@ fn slices(filter: &Filter) -> &'static str {
         (None, _, true) => "scans s CROSS JOIN slices x ON x.scan_key = s.scan_key",
         (None, _, false) => "slices x",
     }
-}
-
-/// Slices that hold any of a few labels with enough pixels: one walk of the index for each, merged. Nothing but scans may
-/// be chosen besides.
-fn merged(filter: &Filter) -> Option<Sql> {
-    let holding = filter.holding.filter(|_| filter.about(Subject::Slice).next().is_none())?;
-    let labels: Vec<_> = holding.labels.iter().collect();
-    if !(2..=MERGED_LABELS).contains(&labels.len()) || holding.min_pixels == 1 {
-        return None;
-    }
-    let walk = |label: &Label| {
-        format!(
-            "SELECT scan_key, slice FROM slice_labels WHERE label = {} AND pixels >= {}",
-            label.0, holding.min_pixels
-        )
-    };
-    let walks: Vec<_> = labels.iter().map(walk).collect();
-    let scans = if needs_scans(filter) { " JOIN scans s ON s.scan_key = x.scan_key" } else { "" };
-    let mut sql = Sql::new(format!("SELECT count(*) AS total FROM ({} ORDER BY 1, 2) x{scans}", walks.join(" UNION ")));
-    let mut all = conditions(filter, true);
-    all.extend(graded(filter));
-    sql.push_all(all);
-    Some(sql)
 }
 
 /// Slices that hold one label, of some splits and scan types: they are counted already.

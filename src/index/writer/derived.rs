@@ -1,7 +1,8 @@
 //! Columns and tables that are made from others, so that questions are cheap. Whoever changes the others renews them in the
 //! same transaction.
 
-use sqlx::AssertSqlSafe;
+use sqlx::sqlite::SqliteArguments;
+use sqlx::{AssertSqlSafe, Sqlite};
 
 use super::{Change, Writer, canonical};
 use crate::index::IndexError;
@@ -9,13 +10,17 @@ use crate::index::convert::Columns;
 use crate::spider::LabelClass;
 use crate::volume::SliceLabel;
 
-/// Which levels of each class of labels a slice shows, and the pixels of the largest of them.
+type Insert<'a> = sqlx::query::Query<'a, Sqlite, SqliteArguments>;
+
+/// Which levels of each class of labels a slice shows, the pixels of the largest of them, and those of each.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct ClassesInSlice {
     /// Vertebrae, partly visible ones, discs; bit n − 1 is level n.
     levels: [i64; 3],
     /// Vertebrae, partly visible ones, discs, canal.
     pixels: [i64; 4],
+    /// Vertebrae, partly visible ones, discs; level n is a big-endian `u32` at byte 4 (n − 1).
+    sizes: [Vec<u8>; 3],
 }
 
 impl ClassesInSlice {
@@ -29,17 +34,21 @@ impl ClassesInSlice {
                 LabelClass::Canal => 3,
                 LabelClass::Background | LabelClass::Unknown => continue,
             };
-            if let (Some(levels), Some(level)) = (classes.levels.get_mut(class), found.label.level()) {
-                *levels |= 1 << (level - 1);
+            if let Some(level) = found.label.level() {
+                classes.levels[class] |= 1 << (level - 1);
+                let (sizes, end) = (&mut classes.sizes[class], 4 * usize::from(level));
+                sizes.resize(sizes.len().max(end), 0);
+                sizes[end - 4..end].copy_from_slice(&u32::try_from(found.pixels).unwrap_or(u32::MAX).to_be_bytes());
             }
             classes.pixels[class] = classes.pixels[class].max(found.pixels as i64);
         }
         classes
     }
 
-    /// In the order of the table.
-    pub(super) fn columns(&self) -> impl IntoIterator<Item = i64> {
-        self.levels.into_iter().chain(self.pixels)
+    /// Binds them in the order of the table.
+    pub(super) fn bind_to(self, insert: Insert<'_>) -> Insert<'_> {
+        let insert = self.levels.into_iter().chain(self.pixels).fold(insert, Insert::bind);
+        self.sizes.into_iter().fold(insert, Insert::bind)
     }
 }
 
