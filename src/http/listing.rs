@@ -30,6 +30,7 @@ pub(super) const CURSOR: Parameter = Parameter {
 
 /// A page of a listing.
 #[derive(Debug, Serialize, schemars::JsonSchema)]
+#[schemars(rename = "{T}Listing")]
 pub(super) struct Listing<T> {
     pub(super) items: Vec<T>,
     /// Rows of the whole listing.

@@ -22,6 +22,7 @@ pub(super) struct Problem(Box<Told>);
 
 /// A problem, as its JSON has it.
 #[derive(Debug, Clone, Serialize, JsonSchema)]
+#[schemars(rename = "Problem")]
 pub(super) struct Told {
     /// Address of a page about problems of this kind.
     #[serde(rename = "type")]
