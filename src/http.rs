@@ -42,6 +42,7 @@ mod volumes;
 mod zarr;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::http::{HeaderName, Method, Uri, header};
@@ -229,6 +230,9 @@ fn routes() -> Vec<Route> {
     routes
 }
 
+/// How long browsers need not ask again what pages elsewhere may ask for; Chromium's longest.
+const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
+
 const DATA: &str = "data set";
 const SERVICE: &str = "service";
 const TRAINING: &str = "training";
@@ -249,12 +253,13 @@ pub fn router(app: App) -> Router {
         .route("/docs/swagger-ui-bundle.js", get(pages::docs_script))
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
-        .layer(cors())
         .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| broken(&*panic)))
         .layer(middleware::from_fn(metrics::note_template))
         .with_state(app.clone());
-    // Around the routes, not on them: the door changes addresses before a route is chosen.
-    Router::new().fallback_service(routed).layer(middleware::from_fn_with_state(app, door::enter))
+    // Around the routes, not on them: the door changes addresses before a route is chosen. Around the door, so that pages
+    // elsewhere may read why they were refused, and may ask whether they may send a token before they do.
+    let door = middleware::from_fn_with_state(app, door::enter);
+    Router::new().fallback_service(routed).layer(door).layer(cors())
 }
 
 async fn nothing_here(uri: Uri) -> Problem {
@@ -285,6 +290,7 @@ fn cors() -> CorsLayer {
         header::LINK,
         header::RETRY_AFTER,
         HeaderName::from_static("cache-status"),
+        HeaderName::from_static("repr-digest"),
         HeaderName::from_static("server-timing"),
         HeaderName::from_static("x-request-id"),
         HeaderName::from_static("x-sagittal-slices"),
@@ -292,9 +298,20 @@ fn cors() -> CorsLayer {
         HeaderName::from_static("x-sagittal-intercept"),
         HeaderName::from_static("x-sagittal-spacing-mm"),
     ];
+    let taken = [
+        header::AUTHORIZATION,
+        header::CONTENT_TYPE,
+        header::IF_NONE_MATCH,
+        header::IF_RANGE,
+        header::RANGE,
+        HeaderName::from_static("traceparent"),
+        HeaderName::from_static("want-repr-digest"),
+        HeaderName::from_static("x-request-id"),
+    ];
     CorsLayer::new()
         .allow_origin(Any)
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
-        .allow_headers([header::AUTHORIZATION, header::CONTENT_TYPE, HeaderName::from_static("x-request-id")])
+        .allow_headers(taken)
         .expose_headers(exposed)
+        .max_age(PREFLIGHT_AGE)
 }

@@ -67,7 +67,7 @@ pub(super) struct SignedBody {
 /// Lets a request in that comes with a token or to a signed address, which loses its signature.
 pub(super) fn admitted(app: &App, request: &mut Request) -> Result<(), Refused> {
     let Some(file) = app.key_file() else { return Ok(()) };
-    if OPEN.contains(&request.uri().path()) || is_preflight(request) {
+    if OPEN.contains(&request.uri().path()) {
         return Ok(());
     }
     let keys = file.keys();
@@ -90,11 +90,6 @@ fn signed(keys: &Keys, request: &Request) -> Result<Option<String>, SignatureErr
     keys.verify(&signature, target, now())?;
     let is_allowed = target.starts_with(SIGNABLE) && [Method::GET, Method::HEAD].contains(request.method());
     if is_allowed { Ok(Some(target.to_owned())) } else { Err(SignatureError::Wrong) }
-}
-
-/// A browser asks whether it may send a token before it does.
-fn is_preflight(request: &Request) -> bool {
-    request.method() == Method::OPTIONS && request.headers().contains_key(header::ACCESS_CONTROL_REQUEST_METHOD)
 }
 
 /// The token of a bearer, or the password that a browser sends (RFC 6750, RFC 7617).

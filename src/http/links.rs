@@ -17,6 +17,9 @@ pub(super) fn of_scan(scan: ScanId, has_volume: bool) -> Map<String, Json> {
         links.push(("slices", format!("{this}/slices")));
         links.push(("discs", format!("/v1/discs?scan_id={scan}")));
         links.push(("montage", format!("{this}/montage.png")));
+        links.push(("image_nii_gz", format!("{this}/image.nii.gz")));
+        links.push(("mask_nii_gz", format!("{this}/mask.nii.gz")));
+        links.push(("zarr", format!("{this}.ome.zarr")));
     }
     let mut links: Map<_, _> = links.into_iter().map(|(name, path)| (name.to_owned(), json!(path))).collect();
     if has_volume {
@@ -33,6 +36,7 @@ pub(super) fn of_slice(scan: ScanId, slice: &str, query: &str) -> Map<String, Js
         ("mask", "mask.png"),
         ("mask_npy", "mask.npy"),
         ("overlay", "overlay.png"),
+        ("pair", "pair.npz"),
     ];
     let link = |file: &str| json!(format!("/v1/scans/{scan}/slices/{slice}/{file}{query}"));
     names.into_iter().map(|(name, file)| (name.to_owned(), link(file))).collect()

@@ -109,6 +109,24 @@ def test_what_is_behind_a_token_is_not_for_shared_caches(guarded, demo):
         assert "public" in demo.get(path).headers["cache-control"]
 
 
+def test_pages_elsewhere_may_ask_read_and_learn_why_they_are_refused(guarded):
+    service, _, ann, _ = guarded
+    page = {"origin": "https://elsewhere.example"}
+    wishes = {"access-control-request-method": "GET", "access-control-request-headers": "authorization,range"}
+    preflight = service.client.options(PICTURE, headers=page | wishes)
+    assert preflight.status_code == 200 and preflight.headers["access-control-allow-origin"] == "*"
+    assert {"authorization", "range"} <= set(preflight.headers["access-control-allow-headers"].split(","))
+    refused = service.client.get(PICTURE, headers=page)
+    assert (refused.status_code, refused.headers["access-control-allow-origin"]) == (401, "*")
+    # What scripts may read unasked (https://fetch.spec.whatwg.org/#cors-safelisted-response-header-name), and what caches read.
+    unasked = {"cache-control", "content-length", "content-type"} | {"date", "vary"}
+    for path in (PICTURE, "/v1/scans/1_t1/discs/201/patch.npy", "/v1/scans/1_t1/image.npy", "/v1/scans?limit=1"):
+        answer = service.client.get(path, headers=page | {"authorization": f"Bearer {ann}", "want-repr-digest": "sha-256=1"})
+        exposed = set(answer.headers["access-control-expose-headers"].split(","))
+        told = {name for name in answer.headers if not name.startswith("access-control-")} - unasked
+        assert told <= exposed, f"{path}: pages elsewhere cannot read {told - exposed}"
+
+
 def test_a_signed_address_opens_one_picture_for_a_while(guarded, demo):
     service, file, ann, _ = guarded
     target = f"{PICTURE}?size=64&window=auto"
