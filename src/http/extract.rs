@@ -69,11 +69,21 @@ async fn path_parameter<S: Send + Sync>(parts: &mut Parts, state: &S, name: &str
     Ok(found.unwrap_or_default())
 }
 
+/// The scan that `{id}.ome.zarr` names.
+fn scan_of_group(name: &str) -> Option<ScanId> {
+    name.strip_suffix(".ome.zarr").and_then(|id| ScanId::from_str(id).ok())
+}
+
 impl<S: Send + Sync> FromRequestParts<S> for ScanPath {
     type Rejection = Problem;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = path_parameter(parts, state, "id").await?;
+        if scan_of_group(&id).is_some() {
+            let detail =
+                format!("{id} is a Zarr group; open it by this address, its document is /v1/scans/{id}/zarr.json");
+            return Err(Problem::new(Code::UnknownScan, detail));
+        }
         ScanId::from_str(&id).map(Self).map_err(|error| Problem::new(Code::UnknownScan, error.to_string()))
     }
 }
@@ -113,11 +123,12 @@ impl<S: Send + Sync> FromRequestParts<S> for GroupPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let (name, file) = (path_parameter(parts, state, "id").await?, path_parameter(parts, state, "file").await?);
-        let scan = name.strip_suffix(".ome.zarr").and_then(|id| ScanId::from_str(id).ok());
-        let nothing = || Problem::new(Code::UnknownPath, format!("there is nothing at /v1/scans/{name}/{file}"));
-        match scan {
+        match scan_of_group(&name) {
             Some(scan) => Ok(Self { scan, file }),
-            None => Err(nothing()),
+            None => {
+                let detail = format!("there is nothing at /v1/scans/{name}/{file}");
+                Err(Problem::new(Code::UnknownPath, detail))
+            }
         }
     }
 }

@@ -101,7 +101,8 @@ def test_the_listing_follows_its_own_links(real, overview):
     for scan in first["items"]:
         row = next(r for r in overview if r["new_file_name"] == scan["scan_id"])
         assert scan["orig_subset"] == row["subset"] and scan["scan_type"] == "t2_SPACE"
-        for link in scan["links"].values():
+        links = scan["links"] | {"zarr": scan["links"]["zarr"] + "/zarr.json"}
+        for link in links.values():
             assert real.client.head(link).status_code == 200, link
     assert real.json("/v1/scans", volume="any", limit=1000)["total"] == len(overview)
 

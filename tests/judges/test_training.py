@@ -332,6 +332,13 @@ def test_a_served_group_opens_in_zarr_dask_xarray_and_ome_zarr(service, scans):
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-9)
 
 
+def test_the_address_of_a_group_itself_tells_how_it_is_opened(service, scans):
+    linked = service.json(f"/v1/scans/{scans[0]}")["links"]["zarr"]
+    assert "image" in zarr.open_group(service.address + linked, mode="r")
+    answer = service.client.get(linked)
+    assert answer.status_code == 404 and f"{linked}/zarr.json" in answer.json()["detail"], answer.text
+
+
 def test_labels_of_a_served_group_carry_the_gradings(service, scans):
     known = {label["label"]: label for label in service.json("/v1/labels")["items"]}
     for scan in scans:
