@@ -1,9 +1,12 @@
 """openapi.json against those who read such documents, and against the server itself."""
 
 import importlib
+import json
+import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import jsonschema
 import pytest
@@ -98,14 +101,16 @@ def test_every_example_works(demo, document):
         queries = [required] + [required | {p["name"]: p["example"]} for p in in_query]
         schema = operation["responses"]["200"]["content"].get("application/json", {}).get("schema")
         for query in queries:
-            answer = demo.client.get(address, params=query or None)
             asked += 1
-            if answer.status_code == 400 and answer.json()["code"] in NOT_ALONE:
+            # Of streams and volumes the beginning is enough: other judges read them to the end.
+            with demo.client.stream("GET", address, params=query or None) as answer:
+                begins = next(answer.iter_bytes(), b"") if schema is None and answer.status_code == 200 else answer.read()
+            if answer.status_code == 400 and json.loads(begins)["code"] in NOT_ALONE:
                 continue
-            assert answer.status_code == 200, (address, query, answer.text[:300])
+            assert answer.status_code == 200, (address, query, begins[:300])
             if schema is not None:
                 whole = {**schema, "components": document["components"]}
-                jsonschema.Draft202012Validator(whole).validate(answer.json())
+                jsonschema.Draft202012Validator(whole).validate(json.loads(begins))
     assert asked > 1000
 
 
@@ -116,7 +121,8 @@ def test_schemathesis_finds_nothing(demo, tmp_path):
         sys.executable, "-m", "schemathesis.cli", "run", url, "--url", demo.address, "--checks", ",".join(CHECKS),
         "--max-examples", "5", "--phases", "examples,coverage,fuzzing", "--seed", "1", "--no-color",
     ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=900, check=False)
+    hooks = {**os.environ, "PYTHONPATH": str(Path(__file__).parent), "SCHEMATHESIS_HOOKS": "short_streams"}
+    done = subprocess.run(command, cwd=tmp_path, env=hooks, capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr[-2000:]
     assert re.search(r"(\d{4,}) generated, \1 passed", done.stdout), done.stdout[-2000:]
 
