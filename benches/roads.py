@@ -231,7 +231,10 @@ def serve(data, folder, *flags):
     process = subprocess.Popen(
         [program, *command, "--listen", "127.0.0.1:0", "--log", "error", *flags], stdout=subprocess.PIPE, text=True
     )
-    return process, process.stdout.readline().removeprefix("listening on ").strip()
+    greeting, _, address = process.stdout.readline().strip().partition("listening on ")
+    if greeting or not address:
+        sys.exit(f"{program} {command[0]} did not start; what it said stands above. --data takes what `sagittal import` wrote")
+    return process, address
 
 
 def write_local_files(address: str, folder: Path):
