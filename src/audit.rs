@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, HashMap};
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use crate::index::{IndexError, Reader, ScanRow};
+use crate::index::{IndexError, ReadTransaction, ScanRow};
 use crate::spider::{Grading, PatientId, ScanId};
 use crate::volume::VolumeLabel;
 
@@ -102,7 +102,7 @@ impl Evidence<'_> {
 ///
 /// # Errors
 /// [`IndexError`].
-pub async fn audit(index: &Reader) -> Result<Vec<Finding>, IndexError> {
+pub async fn audit(index: &ReadTransaction) -> Result<Vec<Finding>, IndexError> {
     let rows = index.every_scan().await?;
     let labels = index.every_label().await?;
     let gradings = index.every_grading().await?;

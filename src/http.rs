@@ -4,6 +4,7 @@ mod app;
 mod audit;
 mod bodies;
 mod byte_range;
+mod caching;
 mod croissant;
 mod dataset;
 mod documents;
@@ -24,6 +25,7 @@ mod pages;
 mod patches;
 mod patients;
 mod pictures;
+mod preconditions;
 mod problem;
 mod ranges;
 mod request_id;
@@ -181,7 +183,8 @@ fn routes() -> Vec<Route> {
             "/v1/exports",
             exports::list,
             (TRAINING, "list_exports", "Files that were exported for others' loaders"),
-        ),
+        )
+        .apart_from_data(),
         Route::patch(false, "A disc cut out of its slice, as PNG"),
         Route::patch(true, "A disc cut out of its slice, or of all its slices, as NumPy array"),
         Route::json::<SignedBody, _>(
@@ -194,38 +197,46 @@ fn routes() -> Vec<Route> {
             ),
         )
         .taking(&guard::PARAMETERS)
-        .requiring("address"),
-        Route::json::<AliveBody, _>("/healthz", health::alive, (SERVICE, "get_health", "Whether the process answers")),
+        .requiring("address")
+        .apart_from_data(),
+        Route::json::<AliveBody, _>("/healthz", health::alive, (SERVICE, "get_health", "Whether the process answers"))
+            .apart_from_data(),
         Route::json::<ReadyBody, _>(
             "/readyz",
             health::ready,
             (SERVICE, "get_readiness", "Whether the index answers too"),
-        ),
+        )
+        .apart_from_data(),
         Route::bytes(
             "/",
             get(viewer::page),
             (SERVICE, "get_viewer", "Scans, masks and gradings to look at, for people"),
             "text/html",
-        ),
-        Route::bytes("/docs", get(pages::docs), (SERVICE, "get_docs", "This description, for people"), "text/html"),
+        )
+        .apart_from_data(),
+        Route::bytes("/docs", get(pages::docs), (SERVICE, "get_docs", "This description, for people"), "text/html")
+            .apart_from_data(),
         Route::bytes(
             "/metrics",
             get(metrics::show),
             (SERVICE, "get_metrics", "What the service does, in numbers, for Prometheus"),
             "application/openmetrics-text",
-        ),
+        )
+        .apart_from_data(),
         Route::bytes(
             "/problems",
             get(pages::problems),
             (SERVICE, "list_problems", "The kinds of problem there are"),
             "text/html",
-        ),
+        )
+        .apart_from_data(),
         Route::bytes(
             "/problems/{code}",
             get(pages::problem),
             (SERVICE, "get_problem", "One kind of problem"),
             "text/html",
-        ),
+        )
+        .apart_from_data(),
     ]);
     routes
 }
@@ -241,16 +252,22 @@ const TRAINING: &str = "training";
 pub fn router(app: App) -> Router {
     let routes = routes();
     let document: Arc<str> = openapi::document(&routes).to_string().into();
-    let routed = routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, route.handler));
-    let routed = routed
+    let (of_data, apart): (Vec<_>, Vec<_>) = routes.into_iter().partition(|route| route.is_of_data);
+    let router = |routes: Vec<Route>| {
+        routes.into_iter().fold(Router::new(), |router, route| router.route(&route.path, route.handler))
+    };
+    let apart = router(apart)
         .route("/v1/exports/{*path}", get(exports::show))
-        .route("/v1/scans/{id}/{*file}", get(zarr::file))
         .route("/croissant.json", get(croissant::show))
         .route("/openapi.json", get(async move |headers| openapi::answer(&document, &headers)))
         .route("/viewer/{file}", get(viewer::part))
         .route("/docs/start.js", get(pages::docs_start))
         .route("/docs/swagger-ui.css", get(pages::docs_style))
         .route("/docs/swagger-ui-bundle.js", get(pages::docs_script))
+        .route_layer(middleware::from_fn(revisions::refuse_pinned));
+    let routed = router(of_data)
+        .route("/v1/scans/{id}/{*file}", get(zarr::file))
+        .merge(apart)
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
         .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| broken(&*panic)))
@@ -287,6 +304,7 @@ fn cors() -> CorsLayer {
         header::ACCEPT_RANGES,
         header::CONTENT_RANGE,
         header::ETAG,
+        header::LAST_MODIFIED,
         header::LINK,
         header::RETRY_AFTER,
         HeaderName::from_static("cache-status"),
@@ -301,8 +319,11 @@ fn cors() -> CorsLayer {
     let taken = [
         header::AUTHORIZATION,
         header::CONTENT_TYPE,
+        header::IF_MATCH,
+        header::IF_MODIFIED_SINCE,
         header::IF_NONE_MATCH,
         header::IF_RANGE,
+        header::IF_UNMODIFIED_SINCE,
         header::RANGE,
         HeaderName::from_static("traceparent"),
         HeaderName::from_static("want-repr-digest"),

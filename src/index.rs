@@ -1,7 +1,7 @@
 //! The index: everything that is known of the data set except the voxels, in one SQLite file. All SQL lives here.
 //!
-//! [`Writer`] belongs to imports, [`Reader`] to everything that answers questions; a reader cannot change anything.
-//! Every change increases the revision, which is how a running server learns of it.
+//! [`Writer`] belongs to imports, [`Reader`] to everything that only reads. A reader is asked within a [`ReadTransaction`],
+//! which is the index as it was at one moment. Every change increases the revision, which is how a running server learns of it.
 
 mod convert;
 mod reader;
@@ -14,7 +14,7 @@ use std::path::{Path, PathBuf};
 
 use sqlx::migrate::Migrator;
 
-pub use reader::{FieldSummary, Group, Histogram, Page, Reader, Summary};
+pub use reader::{FieldSummary, Group, Histogram, Page, ReadTransaction, Reader, Summary};
 pub use records::{CatalogueEntry, DatasetCount, Imported, ScanRow, SliceRow, VolumeFacts, VolumeRecord};
 pub use writer::Writer;
 
@@ -81,6 +81,22 @@ pub enum IndexError {
         /// Ours.
         wanted: i64,
     },
+    /// Somebody else holds the index, or all connections.
+    #[error("the index {path} is locked")]
+    Busy {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The index was opened, and cannot be read any more.
+    #[error("the index {path} cannot be read")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
     /// A question took longer than the reader allows.
     #[error("the question was cancelled after {} s", .0.as_secs_f64())]
     TooSlow(std::time::Duration),
@@ -108,6 +124,51 @@ pub enum IndexError {
         /// What is there.
         value: String,
     },
+}
+
+/// SQLite's primary result codes for an index that another process holds.
+const LOCKED: [i32; 2] = [5, 6];
+/// Those for a file that is damaged, cut short, no index at all, or out of reach: PERM, IOERR, CORRUPT, CANTOPEN, NOTADB.
+const DAMAGED: [i32; 5] = [3, 10, 11, 14, 26];
+
+/// The primary result code of an error that SQLite reported.
+fn result_code(error: &sqlx::Error) -> Option<i32> {
+    let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
+    Some(code & 0xff)
+}
+
+impl IndexError {
+    /// What is wrong when the index cannot even be begun to be read.
+    fn unreadable(path: &Path, source: sqlx::Error) -> Self {
+        let is_locked = result_code(&source).is_some_and(|code| LOCKED.contains(&code));
+        let path = path.to_owned();
+        if is_locked || matches!(source, sqlx::Error::PoolTimedOut) {
+            Self::Busy { path, source }
+        } else {
+            Self::Unreadable { path, source }
+        }
+    }
+
+    /// Whether the index as a whole cannot be read at the moment, and not only this query of it.
+    #[must_use]
+    pub fn is_unavailable(&self) -> bool {
+        match self {
+            Self::Missing(_)
+            | Self::Open { .. }
+            | Self::Interrupted { .. }
+            | Self::Schema { .. }
+            | Self::Busy { .. }
+            | Self::Unreadable { .. } => true,
+            Self::Read { source, .. } => {
+                result_code(source).is_some_and(|code| LOCKED.contains(&code) || DAMAGED.contains(&code))
+            }
+            Self::Unwritable { .. }
+            | Self::Migrate { .. }
+            | Self::TooSlow(_)
+            | Self::Write { .. }
+            | Self::Unusable { .. } => false,
+        }
+    }
 }
 
 /// Path of the index of a data folder.

@@ -12,14 +12,14 @@ use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
 
 use bytes::Bytes;
+use tokio::sync::Mutex;
 
-use crate::index::{IndexError, Reader};
+use crate::index::{IndexError, ReadTransaction, Reader};
 use crate::parameters::ParameterError;
 use crate::pool::{Broken, Full, Pool};
 use crate::render::{Limits, RenderError};
 use crate::spider::ScanId;
 use crate::store::{Place, Store, StoreError};
-use crate::volume::{ElementType, Geometry};
 
 pub use assembly::{Keep, Part, assembled, assembled_range};
 pub use cache::CacheStatus;
@@ -40,11 +40,22 @@ const GROUPS_LOOKED_FOR: usize = 8;
 #[derive(Debug)]
 pub struct Pictures {
     catalogue: RwLock<Arc<Catalogue>>,
-    reader: Reader,
+    /// Held by whoever may replace the catalogue, so that a newer one is never replaced by an older one.
+    renewing: Mutex<()>,
     store: Store,
     pool: Pool,
     limits: Limits,
     cache: Cache,
+}
+
+/// The data as they were at one moment: the catalogue, and the index that it was read from, still in the state in which it was
+/// read. While there is one, an import cannot commit: it must end before a client is sent anything.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// What the index says of every imported scan.
+    pub catalogue: Arc<Catalogue>,
+    /// The index at the catalogue's revision.
+    pub index: ReadTransaction,
 }
 
 /// A picture cannot be had.
@@ -146,8 +157,9 @@ impl Pictures {
         limits: Limits,
         cache_bytes: u64,
     ) -> Result<Self, IndexError> {
-        let catalogue = RwLock::new(Arc::new(Catalogue::read(&reader).await?));
-        Ok(Self { catalogue, reader, store, pool, limits, cache: Cache::new(cache_bytes) })
+        let index = reader.begin().await?;
+        let catalogue = RwLock::new(Arc::new(Catalogue::read(reader, &index).await?));
+        Ok(Self { catalogue, renewing: Mutex::new(()), store, pool, limits, cache: Cache::new(cache_bytes) })
     }
 
     /// What is served at the moment.
@@ -156,40 +168,65 @@ impl Pictures {
         Arc::clone(&self.catalogue.read().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// The canonical spacing of an imported scan: slices, rows, columns, in millimetres.
+    /// The data as they are at this moment. The catalogue is read again first if the index has changed.
     ///
     /// # Errors
-    /// [`PictureError::UnknownScan`].
-    pub fn spacing_mm(&self, scan: ScanId) -> Result<[f64; 3], PictureError> {
+    /// [`IndexError`]; the catalogue stays as it was.
+    pub async fn snapshot(&self) -> Result<Snapshot, IndexError> {
         let catalogue = self.catalogue();
-        catalogue.scan(scan).map(|found| found.facts.spacing_mm).ok_or(PictureError::UnknownScan(scan))
+        let index = catalogue.reader().begin().await?;
+        if index.revision() == catalogue.revision {
+            return Ok(Snapshot { catalogue, index });
+        }
+        drop(index);
+        self.renewed().await
     }
 
-    /// The canonical slices of an imported scan.
+    /// Reads the catalogue again if the index has changed, or if another file took its place.
     ///
     /// # Errors
-    /// [`PictureError::UnknownScan`].
-    pub fn slices(&self, scan: ScanId) -> Result<usize, PictureError> {
-        let catalogue = self.catalogue();
-        catalogue.scan(scan).map(|found| found.facts.shape[0]).ok_or(PictureError::UnknownScan(scan))
+    /// [`IndexError`]; the catalogue stays as it was.
+    pub async fn renew(&self) -> Result<(), IndexError> {
+        self.renewed().await.map(drop)
     }
 
-    /// Shape and place of an imported scan in canonical layout, and the element type of its image.
-    ///
-    /// # Errors
-    /// [`PictureError::UnknownScan`].
-    pub fn volume(&self, scan: ScanId) -> Result<(Geometry, ElementType), PictureError> {
-        let catalogue = self.catalogue();
-        let found = catalogue.scan(scan).ok_or(PictureError::UnknownScan(scan))?;
-        Ok((found.geometry, found.facts.element))
+    async fn renewed(&self) -> Result<Snapshot, IndexError> {
+        let _alone = self.renewing.lock().await;
+        let known = self.catalogue();
+        let replaced = known.reader().reopened_if_replaced().await?;
+        let reader = replaced.as_ref().unwrap_or(known.reader()).clone();
+        let index = match reader.begin().await {
+            Ok(index) => index,
+            Err(_) => {
+                reader.undo_interrupted_change().await?;
+                reader.begin().await?
+            }
+        };
+        if replaced.is_none() && index.revision() == known.revision {
+            return Ok(Snapshot { catalogue: known, index });
+        }
+        let catalogue = self.show(Catalogue::read(reader, &index).await?);
+        Ok(Snapshot { catalogue, index })
+    }
+
+    /// Serves this catalogue from now on.
+    fn show(&self, catalogue: Catalogue) -> Arc<Catalogue> {
+        tracing::info!(scans = catalogue.len(), revision = catalogue.revision, "the index has changed");
+        let catalogue = Arc::new(catalogue);
+        *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&catalogue);
+        catalogue
     }
 
     /// A file of an imported scan's Zarr group; `None` when there is no such file.
     ///
     /// # Errors
     /// [`PictureError`].
-    pub async fn group_file(&self, scan: ScanId, path: &str) -> Result<Option<Bytes>, PictureError> {
-        let catalogue = self.catalogue();
+    pub async fn group_file(
+        &self,
+        catalogue: &Catalogue,
+        scan: ScanId,
+        path: &str,
+    ) -> Result<Option<Bytes>, PictureError> {
         let Some(found) = catalogue.scan(scan) else { return Ok(None) };
         let read = self.store.read_file(&found.group, path, found.facts.shape[0]).await;
         match read {
@@ -221,12 +258,6 @@ impl Pictures {
         Ok(false)
     }
 
-    /// What changes when the contents of a scan do.
-    #[must_use]
-    pub fn revision_of(&self, scan: ScanId) -> Option<Arc<str>> {
-        self.catalogue().scan(scan).map(|found| Arc::clone(&found.group.revision))
-    }
-
     /// Most pixels of one answer.
     #[must_use]
     pub fn max_pixels(&self) -> u64 {
@@ -241,26 +272,6 @@ impl Pictures {
         let pictures = Arc::clone(self);
         let key = order.key.clone();
         self.cache.get_or_draw(key, async move { pictures.draw_anew(order).await }).await
-    }
-
-    /// Reads the catalogue again if the index has changed.
-    ///
-    /// # Errors
-    /// [`IndexError`]; the catalogue stays as it was.
-    pub async fn renew(&self) -> Result<(), IndexError> {
-        let revision = match self.reader.revision().await {
-            Ok(revision) => revision,
-            Err(_) => {
-                self.reader.undo_interrupted_change().await?;
-                self.reader.revision().await?
-            }
-        };
-        if revision != self.catalogue().revision {
-            let renewed = Arc::new(Catalogue::read(&self.reader).await?);
-            tracing::info!(scans = renewed.len(), revision = renewed.revision, "the index has changed");
-            *self.catalogue.write().unwrap_or_else(PoisonError::into_inner) = renewed;
-        }
-        Ok(())
     }
 }
 

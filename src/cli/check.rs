@@ -31,12 +31,14 @@ fn severity(text: &str) -> Result<Severity, String> {
 
 /// Exit code 1 when a slice is missing or damaged. Odd data are no failure.
 pub(super) async fn run(check: &Check) -> Result<ExitCode, Failure> {
-    let (store, index, _) = snapshots::open(&check.data, &KeptSlices::default()).await?;
-    let catalogue = index.catalogue().await?;
+    let (store, reader, _) = snapshots::open(&check.data, &KeptSlices::default()).await?;
+    let (catalogue, findings) = {
+        let index = reader.begin().await?;
+        (index.catalogue().await?, audit(&index).await?)
+    };
     let damage = read_everything(&store, &catalogue).await;
     let known: BTreeSet<_> = catalogue.iter().map(|entry| entry.group.path()).collect();
     let orphans: Vec<_> = store.groups().await?.into_iter().filter(|group| !known.contains(group)).collect();
-    let findings = audit(&index).await?;
     print(&catalogue, &damage, &orphans, &findings, check.show, &mut io::stdout().lock())?;
     Ok(if damage.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }

@@ -64,8 +64,8 @@ pub(super) async fn run(export: &Export) -> Result<ExitCode, Failure> {
         snapshots::open(&export.data, &KeptSlices { memory_bytes: SLICE_CACHE_BYTES, disk: None }).await?;
     let limits = Limits { max_pixels: 1 << 28 };
     let pool = Pool::new(cores(), 256)?;
-    let pictures = Pictures::open(reader.clone(), store.clone(), pool, limits, CACHE_BYTES).await?;
-    let service = http::router(App::new(reader, Arc::new(pictures), store.clone()));
+    let pictures = Pictures::open(reader, store.clone(), pool, limits, CACHE_BYTES).await?;
+    let service = http::router(App::new(Arc::new(pictures), store.clone()));
     let (folder, upload) = match (&export.out, &export.data) {
         (Some(out), _) => (out.clone(), None),
         (None, Place::Folder(data)) => (data.join(EXPORTS).join(format.name()), None),

@@ -69,7 +69,7 @@ pub(super) async fn serve_place(
     let reader = reader.within(time_limit);
     let pool = Pool::fetching_ahead(settings.draw_threads(), settings.ahead(data), settings.queue)?;
     let limits = Limits { max_pixels: settings.max_pixels };
-    let pictures = Pictures::open(reader.clone(), store.clone(), pool, limits, settings.cache_mb << 20).await?;
+    let pictures = Pictures::open(reader, store.clone(), pool, limits, settings.cache_mb << 20).await?;
     let pictures = Arc::new(pictures);
     let refresh = Duration::from_secs_f64(settings.refresh_seconds);
     let renewal = match replica {
@@ -90,7 +90,7 @@ pub(super) async fn serve_place(
         tracing::warn!(%error, "could not write to standard output");
     }
     let watch = key_file.clone().map(|key_file| tokio::spawn(renew_tokens(key_file)));
-    let app = App::new(reader, pictures, store).within(settings.guard.limits()).guarded(key_file);
+    let app = App::new(pictures, store).within(settings.guard.limits()).guarded(key_file);
     http::serve(listener, app, settings.guard.connections(), stopped()?).await;
     renewal.abort();
     watch.inspect(JoinHandle::abort);

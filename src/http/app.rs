@@ -15,13 +15,14 @@ use super::limits::Limits;
 use super::metrics::Metrics;
 use super::problem::{Code, Problem};
 use super::ranges::digest_of;
+use super::revisions::Pinned;
 use super::tables::Files;
 use super::training::Samples;
 use super::volumes::ZippedVolumes;
 use crate::access::KeyFile;
-use crate::index::{Reader, ScanRow, VolumeFacts};
+use crate::index::{ScanRow, VolumeFacts};
 use crate::parameters::{Pairs, Parameter};
-use crate::pictures::{Part, Pictures};
+use crate::pictures::{Catalogue, Part, PictureError, Pictures, Snapshot};
 use crate::spider::ScanId;
 use crate::store::Store;
 
@@ -30,6 +31,9 @@ const DOCUMENT_BYTES: u64 = 32 << 20;
 
 /// Digests that are remembered.
 const DIGESTS: u64 = 10_000;
+
+/// How often a response is made from scans that are imported anew meanwhile.
+const ATTEMPTS: usize = 4;
 
 /// What handlers share. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -42,7 +46,6 @@ pub struct App {
 #[derive(Debug)]
 struct Shared {
     pictures: Arc<Pictures>,
-    reader: Reader,
     store: Store,
     documents: Documents,
     files: Files,
@@ -54,9 +57,9 @@ struct Shared {
 }
 
 impl App {
-    /// The service over one index and its pictures.
+    /// The service over pictures and their store.
     #[must_use]
-    pub fn new(reader: Reader, pictures: Arc<Pictures>, store: Store) -> Self {
+    pub fn new(pictures: Arc<Pictures>, store: Store) -> Self {
         Self {
             limits: Limits::default(),
             key_file: None,
@@ -64,7 +67,6 @@ impl App {
                 metrics: Metrics::new(&pictures),
                 is_stopping: AtomicBool::new(false),
                 pictures,
-                reader,
                 store,
                 documents: Documents::new(DOCUMENT_BYTES),
                 files: Files::new(),
@@ -112,10 +114,6 @@ impl App {
         &self.shared.pictures
     }
 
-    pub(super) fn index(&self) -> &Reader {
-        &self.shared.reader
-    }
-
     /// What samples of streams say of their scans.
     pub(super) fn samples(&self) -> &Samples {
         &self.shared.samples
@@ -150,26 +148,29 @@ impl App {
     pub(super) fn zipped_volumes(&self) -> &ZippedVolumes {
         &self.shared.zipped_volumes
     }
-
-    /// A scan that the index knows.
-    pub(super) async fn scan(&self, scan: ScanId) -> Result<ScanRow, Problem> {
-        let unknown = || Problem::new(Code::UnknownScan, format!("there is no scan {scan}; /v1/scans lists them"));
-        self.index().scan(scan).await?.ok_or_else(unknown)
-    }
-
-    /// The volume of a scan that has one.
-    pub(super) async fn volume(&self, scan: ScanId) -> Result<VolumeFacts, Problem> {
-        let detail = || format!("{scan} has a row in overview.csv, but its voxels were not imported");
-        self.scan(scan).await?.volume.ok_or_else(|| Problem::new(Code::NoVolume, detail()))
-    }
 }
 
-/// A question that is answered in JSON.
+/// A scan that the index knows.
+pub(super) async fn known_scan(snapshot: &Snapshot, scan: ScanId) -> Result<ScanRow, Problem> {
+    let unknown = || Problem::new(Code::UnknownScan, format!("there is no scan {scan}; /v1/scans lists them"));
+    snapshot.index.scan(scan).await?.ok_or_else(unknown)
+}
+
+/// The volume of a scan that has one.
+pub(super) async fn known_volume(snapshot: &Snapshot, scan: ScanId) -> Result<VolumeFacts, Problem> {
+    let detail = || format!("{scan} has a row in overview.csv, but its voxels were not imported");
+    known_scan(snapshot, scan).await?.volume.ok_or_else(|| Problem::new(Code::NoVolume, detail()))
+}
+
+/// A request for data, with the data that it sees: the catalogue as it was when the request came, or that of the revision which
+/// its URL names.
 pub(super) struct Question {
     pub(super) app: App,
     pub(super) uri: Uri,
     pairs: RawPairs,
     pub(super) headers: HeaderMap,
+    pub(super) catalogue: Arc<Catalogue>,
+    pinned: Option<Pinned>,
 }
 
 impl FromRequestParts<App> for Question {
@@ -178,7 +179,10 @@ impl FromRequestParts<App> for Question {
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         let State(app) = State::<App>::from_request_parts(parts, app).await?;
         let pairs = RawPairs::from_request_parts(parts, &app).await?;
-        Ok(Self { app, pairs, uri: parts.uri.clone(), headers: parts.headers.clone() })
+        let pinned = parts.extensions.get::<Pinned>().cloned();
+        let catalogue =
+            pinned.as_ref().map_or_else(|| app.pictures().catalogue(), |pinned| Arc::clone(&pinned.catalogue));
+        Ok(Self { app, pairs, uri: parts.uri.clone(), headers: parts.headers.clone(), catalogue, pinned })
     }
 }
 
@@ -203,24 +207,52 @@ impl Question {
         self.uri.path_and_query().map_or(self.uri.path(), |full| full.as_str())
     }
 
-    /// Grows with every change of the index.
-    pub(super) fn revision(&self) -> u64 {
-        self.app.pictures().catalogue().revision
+    /// Begins to read the index. Whoever does goes on with the snapshot's catalogue, which may be newer than the request's.
+    pub(super) async fn snapshot(&self) -> Result<Snapshot, Problem> {
+        let snapshot = self.app.pictures().snapshot().await?;
+        match &self.pinned {
+            Some(pinned) if snapshot.catalogue.revision != pinned.catalogue.revision => {
+                Err(pinned.gone(snapshot.catalogue.revision))
+            }
+            _ => Ok(snapshot),
+        }
     }
 
-    /// Answers with what is kept, with 304, or with what `make` makes.
+    /// Answers with what is kept, with 304 or 412, or with what `make` makes.
     pub(super) async fn answer<T: Serialize>(
-        &self,
-        make: impl Future<Output = Result<T, Problem>>,
-    ) -> Result<Response, Problem> {
-        self.answer_page(async { make.await.map(Answer::whole) }).await
-    }
-
-    /// The same for a page, which says where the listing goes on.
-    pub(super) async fn answer_page<T: Serialize>(
         &self,
         make: impl Future<Output = Result<Answer<T>, Problem>>,
     ) -> Result<Response, Problem> {
-        self.app.shared.documents.answer(&self.uri, self.revision(), &self.headers, make).await
+        self.app.shared.documents.answer(&self.uri, self.catalogue.revision, &self.headers, make).await
+    }
+
+    /// What was found in the catalogue, or why it is not there: the catalogue has scans with a volume only, and the index tells a
+    /// scan without one from no scan at all.
+    pub(super) async fn found<T>(&self, found: Result<T, PictureError>) -> Result<T, Problem> {
+        match found {
+            Err(PictureError::UnknownScan(scan)) => {
+                known_volume(&self.snapshot().await?, scan).await?;
+                Err(Problem::retry())
+            }
+            found => Ok(found?),
+        }
+    }
+
+    /// What `make` makes of the request's catalogue; of a newer one when a scan was imported anew meanwhile, so that its voxels are
+    /// gone. A URL that names a revision allows no other.
+    pub(super) async fn retried<F>(&self, make: impl Fn(Arc<Catalogue>) -> F) -> Result<Response, Problem>
+    where
+        F: Future<Output = Result<Response, Problem>>,
+    {
+        let mut catalogue = Arc::clone(&self.catalogue);
+        for _ in 1..ATTEMPTS {
+            match make(catalogue).await {
+                Err(problem) if problem.is_of(Code::ScanReplaced) && self.pinned.is_none() => {
+                    catalogue = self.snapshot().await?.catalogue;
+                }
+                made => return made,
+            }
+        }
+        make(catalogue).await
     }
 }

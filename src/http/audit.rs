@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::app::Question;
+use super::documents::Answer;
 use super::problem::Problem;
 use crate::audit::{CODES, Finding, Severity, audit};
 use crate::parameters::{Form, Parameter};
@@ -59,10 +60,11 @@ pub(super) async fn list(question: Question) -> Result<Response, Problem> {
                 && scan.is_none_or(|scan| finding.scan_id == scan)
                 && code.is_none_or(|code| finding.code == code)
         };
-        let items: Vec<_> = audit(question.app.index()).await?.into_iter().filter(asked).collect();
+        let snapshot = question.snapshot().await?;
+        let items: Vec<_> = audit(&snapshot.index).await?.into_iter().filter(asked).collect();
         let mut counts = BTreeMap::<_, usize>::new();
         items.iter().for_each(|finding| *counts.entry(finding.code).or_default() += 1);
-        Ok(AuditBody { total: items.len(), items, counts, next: None })
+        Ok(Answer::of(&snapshot, AuditBody { total: items.len(), items, counts, next: None }))
     };
     question.answer(body).await
 }

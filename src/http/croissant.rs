@@ -6,7 +6,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Map, Value as Json, json};
 
-use super::freshness::EntityTag;
+use super::caching::Validator;
 use super::ranges::File;
 use crate::query::{Column, ColumnKind, Shown, Table};
 use crate::spider::dataset;
@@ -18,7 +18,7 @@ pub(super) async fn show(headers: HeaderMap) -> Response {
     let scheme =
         headers.get("x-forwarded-proto").and_then(|value| value.to_str().ok()).filter(|scheme| *scheme == "https");
     let bytes = Bytes::from(document(&format!("{}://{host}", scheme.unwrap_or("http"))).to_string());
-    File { tag: EntityTag::of_bytes(&bytes), bytes, media_type: "application/ld+json" }.answer(&headers)
+    File { validator: Validator::of_bytes(&bytes), bytes, media_type: "application/ld+json" }.answer(&headers)
 }
 
 fn document(base: &str) -> Json {

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::app::Question;
 use super::bodies::Links;
+use super::documents::Answer;
 use super::problem::Problem;
 use crate::index::DatasetCount;
 use crate::query::Table;
@@ -61,9 +62,10 @@ struct ElsewhereBody {
 pub(super) async fn show(question: Question) -> Result<Response, Problem> {
     let body = async {
         question.parameters(&[])?;
-        let counts = question.app.index().counts().await?;
+        let snapshot = question.snapshot().await?;
+        let counts = snapshot.index.counts().await?;
         let sum = |of: fn(&DatasetCount) -> u64| counts.iter().map(of).sum::<u64>();
-        Ok(DatasetBody {
+        let body = DatasetBody {
             name: dataset::NAME,
             title: dataset::TITLE,
             description: dataset::DESCRIPTION,
@@ -71,14 +73,15 @@ pub(super) async fn show(question: Question) -> Result<Response, Problem> {
             doi: dataset::DOI,
             citation: dataset::CITATION,
             bibtex: dataset::BIBTEX,
-            revision: question.revision(),
+            revision: snapshot.catalogue.revision,
             scans: sum(|c| c.scans),
             volumes: sum(|c| c.volumes),
             slices: sum(|c| c.slices),
             counts: counts.iter().map(CountBody::new).collect(),
             elsewhere: dataset::LINKS.map(|(name, url)| ElsewhereBody { name, url }).to_vec(),
             links: links(),
-        })
+        };
+        Ok(Answer::of(&snapshot, body))
     };
     question.answer(body).await
 }

@@ -2,14 +2,16 @@
 //! next client who asks the same costs no SQL.
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderMap, HeaderValue, Uri, header};
+use axum::response::Response;
 use bytes::Bytes;
 use moka::sync::Cache;
 use serde::Serialize;
 
+use super::caching::{CachePolicy, Caching, Validator};
 use super::freshness::EntityTag;
 use super::problem::Problem;
+use crate::pictures::Snapshot;
 
 /// Recent JSON answers, bounded in bytes.
 #[derive(Debug, Clone)]
@@ -20,22 +22,28 @@ pub(super) struct Documents {
 #[derive(Debug, Clone)]
 struct Document {
     index_revision: u64,
-    tag: EntityTag,
+    caching: Caching,
     body: Bytes,
     link: Option<HeaderValue>,
 }
 
-/// A JSON answer with, for a listing, where it goes on.
+/// A JSON answer with the revision of the index that it was made from and, for a listing, where it goes on.
 pub(super) struct Answer<T> {
-    pub(super) body: T,
+    revision: u64,
+    body: T,
     /// Value of the `Link` header.
-    pub(super) link: Option<String>,
+    link: Option<String>,
 }
 
 impl<T> Answer<T> {
-    /// An answer that is complete.
-    pub(super) fn whole(body: T) -> Self {
-        Self { body, link: None }
+    /// An answer that was made from this snapshot and nothing else.
+    pub(super) fn of(snapshot: &Snapshot, body: T) -> Self {
+        Self { revision: snapshot.catalogue.revision, body, link: None }
+    }
+
+    /// The same with a value of the `Link` header.
+    pub(super) fn linked(self, link: Option<String>) -> Self {
+        Self { link, ..self }
     }
 }
 
@@ -48,7 +56,7 @@ impl Documents {
         Self { kept: Cache::builder().max_capacity(budget).weigher(weight).build() }
     }
 
-    /// Answers with what is kept for this address at this revision, or with what `make` makes.
+    /// Answers with what is kept for this address at this revision, or with what `make` makes, perhaps at a newer one.
     pub(super) async fn answer<T: Serialize>(
         &self,
         uri: &Uri,
@@ -60,11 +68,12 @@ impl Documents {
         if let Some(kept) = self.kept.get(address).filter(|kept| kept.index_revision == index_revision) {
             return Ok(kept.into_response(request));
         }
-        let Answer { body, link } = make.await?;
+        let Answer { revision, body, link } = make.await?;
         let body = serde_json::to_vec(&body).map_err(|error| Problem::internal(&error))?.into();
-        let tag = EntityTag::of(&[address, &index_revision.to_string()]);
+        let tag = EntityTag::of(&[address, &revision.to_string()]);
+        let caching = Caching::new(CachePolicy::Revalidate, Validator::of_revision(tag, revision));
         let link = link.and_then(|link| HeaderValue::from_str(&link).ok());
-        let document = Document { index_revision, tag, body, link };
+        let document = Document { index_revision: revision, caching, body, link };
         self.kept.insert(address.to_owned(), document.clone());
         Ok(document.into_response(request))
     }
@@ -72,15 +81,12 @@ impl Documents {
 
 impl Document {
     fn into_response(self, request: &HeaderMap) -> Response {
-        let mut response = if self.tag.is_known_to(request) {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            Response::new(Body::from(self.body))
-        };
+        if let Some(response) = self.caching.decided(request) {
+            return response;
+        }
+        let mut response = self.caching.attach(Response::new(Body::from(self.body)));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(header::ETAG, self.tag.header());
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         if let Some(link) = self.link {
             headers.insert(header::LINK, link);
         }

@@ -1,6 +1,6 @@
 //! What every request passes before a handler sees it, in this order: it gets a name and joins its sender's trace, its address
-//! is measured, whoever asks is known, the revision is taken off its address, and it has its time. What leaves is named,
-//! counted and logged.
+//! is measured, whoever asks is known, the revision is taken off its address, and it has its time. What leaves says how long it
+//! may be kept, and is named, counted and logged.
 
 use std::time::Instant;
 
@@ -14,8 +14,10 @@ use tracing::field::Empty;
 
 use super::app::App;
 use super::metrics::Template;
+use super::preconditions::Preconditions;
 use super::problem::{Code, Problem};
-use super::{guard, request_id, revisions, trace_context};
+use super::revisions::Pinned;
+use super::{caching, guard, request_id, revisions, trace_context};
 
 /// Answers that take longer are worth a line in the log.
 const SLOW_SECONDS: f64 = 1.0;
@@ -33,12 +35,13 @@ pub(super) async fn enter(State(app): State<App>, request: Request, next: Next) 
 async fn answered(app: App, request: Request, next: Next) -> Response {
     let (start, method) = (Instant::now(), request.method().clone());
     let _in_flight = app.metrics().in_flight();
-    let mut response = passed(&app, request, next).await;
+    let (conditions, is_private) = (Preconditions::of(request.headers()), app.key_file().is_some());
+    let (response, has_revision) = passed(&app, request, next).await;
+    let mut response = caching::finish(&conditions, response, is_private, has_revision);
     let headers = response.headers_mut();
     if let Ok(name) = request_id::CURRENT.try_with(HeaderValue::clone) {
         headers.insert(request_id::HEADER, name);
     }
-    guard::keep_private(&app, headers);
     if app.is_stopping() {
         // The client's next request goes to a server that stays.
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -56,24 +59,27 @@ async fn answered(app: App, request: Request, next: Next) -> Response {
     response
 }
 
-/// What the service answers, or what keeps it from it.
-async fn passed(app: &App, mut request: Request, next: Next) -> Response {
-    let prepared = measured(app, &request)
-        .and_then(|()| guard::admitted(app, &mut request))
-        .and_then(|()| revisions::pinned(app, &mut request));
-    let revision = match prepared {
-        Ok(revision) => revision,
-        Err(response) => return *response,
+/// What the service answers, or what keeps it from it, and whether the URL names a revision.
+async fn passed(app: &App, mut request: Request, next: Next) -> (Response, bool) {
+    let pinned = match prepared(app, &mut request).await {
+        Ok(pinned) => pinned,
+        Err(response) => return (*response, false),
     };
     let limit = app.limits().answer_time;
-    let mut response = tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+    let response = tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
         let detail = format!("the answer did not begin within {} s; ask again, or ask for less", limit.as_secs_f64());
         Problem::new(Code::AnswerTooSlow, detail).into_response()
     });
-    if let Some(revision) = revision {
-        revisions::mark(app, revision, &mut response);
+    match pinned {
+        Some(pinned) => (pinned.checked(app, response), true),
+        None => (response, false),
     }
-    response
+}
+
+async fn prepared(app: &App, request: &mut Request) -> Result<Option<Pinned>, Refused> {
+    measured(app, request)?;
+    guard::admitted(app, request)?;
+    revisions::pin(app, request).await
 }
 
 /// Why a request goes no further: the answer to it.

@@ -3,13 +3,14 @@
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use futures_util::TryStreamExt;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::app::App;
 use super::byte_range::Asked;
+use super::caching::{CachePolicy, Caching, Validator};
 use super::extract::ExportPath;
 use super::freshness::EntityTag;
 use super::listing::Listing;
@@ -36,7 +37,9 @@ pub(super) async fn list(State(app): State<App>) -> Result<Response, Problem> {
     };
     let files = app.store().exports().await?;
     let listing = Listing::whole(files.into_iter().map(body).collect());
-    Ok(([(header::CACHE_CONTROL, "no-cache")], axum::Json(listing)).into_response())
+    let bytes = serde_json::to_vec(&listing).map_err(|error| Problem::internal(&error))?;
+    let caching = Caching::new(CachePolicy::Revalidate, Validator::of_bytes(&bytes));
+    Ok(caching.attach(([(header::CONTENT_TYPE, "application/json")], bytes)))
 }
 
 /// `GET /v1/exports/{*path}`
@@ -50,35 +53,33 @@ pub(super) async fn show(
     };
     let file = app.store().export(&path).await?.ok_or_else(missing)?;
     let tag = EntityTag::of(&["export", &file.path, &file.version]);
-    let mut response = if tag.is_known_to(&headers) {
-        StatusCode::NOT_MODIFIED.into_response()
-    } else {
-        let (range, status) = match asked(&headers, &tag, file.bytes) {
-            Asked::Whole => (0..file.bytes, StatusCode::OK),
-            Asked::Part(part) => (part, StatusCode::PARTIAL_CONTENT),
-            Asked::Nothing => return Ok(beyond(file.bytes)),
-        };
-        let told = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), file.bytes);
-        let len = range.end - range.start;
-        let body = if len == 0 {
-            Body::empty()
-        } else {
-            let pieces = app.store().read_export(&path, range).await?;
-            Body::from_stream(pieces.inspect_err(|error| {
-                tracing::error!(error = error as &dyn std::error::Error, "an exported file broke off");
-            }))
-        };
-        let mut response = (status, body).into_response();
-        response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-        if status == StatusCode::PARTIAL_CONTENT {
-            response.headers_mut().extend(HeaderValue::try_from(told).map(|told| (header::CONTENT_RANGE, told)));
-        }
-        response
+    let validator = Validator { tag, modified: Some(file.modified) };
+    let caching = Caching::new(CachePolicy::Revalidate, validator.clone());
+    if let Some(response) = caching.decided(&headers) {
+        return Ok(response);
+    }
+    let (range, status) = match asked(&headers, &validator, file.bytes) {
+        Asked::Whole => (0..file.bytes, StatusCode::OK),
+        Asked::Part(part) => (part, StatusCode::PARTIAL_CONTENT),
+        Asked::Nothing => return Ok(beyond(file.bytes)),
     };
+    let content_range = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), file.bytes);
+    let len = range.end - range.start;
+    let body = if len == 0 {
+        Body::empty()
+    } else {
+        let pieces = app.store().read_export(&path, range).await?;
+        Body::from_stream(pieces.inspect_err(|error| {
+            tracing::error!(error = error as &dyn std::error::Error, "an exported file broke off");
+        }))
+    };
+    let mut response = caching.attach((status, body));
     let headers = response.headers_mut();
-    headers.insert(header::ETAG, tag.header());
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+    if status == StatusCode::PARTIAL_CONTENT {
+        headers.extend(HeaderValue::try_from(content_range).map(|value| (header::CONTENT_RANGE, value)));
+    }
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(&path)));
     Ok(response)
 }

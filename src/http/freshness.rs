@@ -1,6 +1,6 @@
-//! Validators: an ETag is a function of what is asked for and of the revision of the data, so it is known before any work.
+//! Entity tags: functions of what is requested and of the revision of the data, so that they are known before any work.
 
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::HeaderValue;
 use sha2::{Digest, Sha256};
 
 /// A strong entity tag.
@@ -8,10 +8,10 @@ use sha2::{Digest, Sha256};
 pub(super) struct EntityTag(HeaderValue);
 
 /// Grows whenever the same request would be answered with other bytes.
-const ANSWERS_VERSION: &str = "1";
+const ANSWERS_VERSION: &str = "2";
 
 impl EntityTag {
-    /// The tag of the answer that `parts` determine.
+    /// The tag of the response that `parts` determine.
     pub(super) fn of(parts: &[&str]) -> Self {
         let mut hash = Sha256::new_with_prefix(ANSWERS_VERSION);
         for part in parts {
@@ -33,7 +33,7 @@ impl EntityTag {
         Self(HeaderValue::from_str(&text).unwrap_or_else(|_| HeaderValue::from_static("\"\"")))
     }
 
-    /// The tag of a file that never changes but with the program.
+    /// The tag of these bytes.
     pub(super) fn of_bytes(bytes: &[u8]) -> Self {
         Self::of_digest(Sha256::digest(bytes).as_slice())
     }
@@ -42,19 +42,6 @@ impl EntityTag {
     pub(super) fn header(&self) -> HeaderValue {
         self.0.clone()
     }
-
-    /// The same as a weak tag: the answer means the same, if not byte for byte.
-    pub(super) fn weak_header(&self) -> HeaderValue {
-        let weak = self.0.to_str().map(|text| format!("W/{text}")).unwrap_or_default();
-        HeaderValue::from_str(&weak).unwrap_or_else(|_| self.header())
-    }
-
-    /// Whether the client has this answer already (`If-None-Match`, RFC 9110 section 13.1.2: weak comparison).
-    pub(super) fn is_known_to(&self, request: &HeaderMap) -> bool {
-        let lists = request.get_all(header::IF_NONE_MATCH);
-        let mut tags = lists.iter().filter_map(|v| v.to_str().ok()).flat_map(|list| list.split(',')).map(str::trim);
-        tags.any(|tag| tag == "*" || tag.trim_start_matches("W/").as_bytes() == self.0.as_bytes())
-    }
 }
 
 const HEX: [u8; 16] = *b"0123456789abcdef";
@@ -62,21 +49,6 @@ const HEX: [u8; 16] = *b"0123456789abcdef";
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn asking(tag: &str) -> HeaderMap {
-        HeaderMap::from_iter([(header::IF_NONE_MATCH, HeaderValue::from_str(tag).unwrap())])
-    }
-
-    #[test]
-    fn a_tag_is_recognised_alone_in_a_list_weak_and_by_the_star() {
-        let tag = EntityTag::of(&["5_t2", "9"]);
-        let text = tag.header().to_str().unwrap().to_owned();
-        for sent in [text.clone(), format!("\"x\", {text}"), format!("W/{text}"), "*".to_owned()] {
-            assert!(tag.is_known_to(&asking(&sent)), "{sent}");
-        }
-        assert!(!tag.is_known_to(&asking("\"x\"")));
-        assert!(!tag.is_known_to(&HeaderMap::new()));
-    }
 
     #[test]
     fn parts_do_not_run_into_each_other() {

@@ -12,6 +12,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::app::{App, Question};
+use super::caching::Caching;
 use super::door::{Refused, address, readdress};
 use super::problem::{Code, Problem};
 use crate::access::{Keys, Signature, SignatureError};
@@ -30,9 +31,6 @@ const CHALLENGES: [HeaderValue; 2] = [
     HeaderValue::from_static("Bearer realm=\"sagittal\""),
     HeaderValue::from_static("Basic realm=\"sagittal: any name, the token as password\", charset=\"UTF-8\""),
 ];
-
-/// For the client's own cache, which asks again after a while with the tag.
-const PRIVATE: HeaderValue = HeaderValue::from_static("private, max-age=300");
 
 pub(super) const PARAMETERS: [Parameter; 2] = [
     Parameter {
@@ -110,14 +108,6 @@ fn challenge(detail: &str) -> Refused {
     Box::new(response)
 }
 
-/// What is behind a token is for its holder: caches on the way must not give it to others.
-pub(super) fn keep_private(app: &App, headers: &mut HeaderMap) {
-    let is_public = headers.get(header::CACHE_CONTROL).is_some_and(|value| value.as_bytes().starts_with(b"public"));
-    if is_public && app.key_file().is_some() {
-        headers.insert(header::CACHE_CONTROL, PRIVATE);
-    }
-}
-
 /// `GET /v1/signed`
 pub(super) async fn sign(question: Question, holder: Option<Extension<Holder>>) -> Result<Response, Problem> {
     let pairs = question.parameters(&PARAMETERS)?;
@@ -135,7 +125,7 @@ pub(super) async fn sign(question: Question, holder: Option<Extension<Holder>>) 
         address: signature.as_ref().map_or_else(|| target.to_owned(), |signature| signature.address(target)),
         expires: signature.map(|signature| signature.expires),
     };
-    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response())
+    Ok(Caching::NO_STORE.attach(axum::Json(body)))
 }
 
 fn now() -> u64 {

@@ -1,10 +1,10 @@
 use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::app::App;
+use super::caching::Caching;
 use super::problem::{Code, Problem};
 
 /// Whether the process answers.
@@ -25,7 +25,7 @@ pub(super) struct ReadyBody {
 
 /// `GET /healthz`: the process answers.
 pub(super) async fn alive() -> Response {
-    ([(header::CACHE_CONTROL, "no-store")], axum::Json(AliveBody { status: "ok" })).into_response()
+    Caching::NO_STORE.attach(axum::Json(AliveBody { status: "ok" }))
 }
 
 /// `GET /readyz`: the index answers too, the voxels are within reach, and the server is not about to stop.
@@ -33,14 +33,14 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Response, Problem> {
     if app.is_stopping() {
         return Err(Problem::new(Code::NotReady, "the server is stopping"));
     }
-    let revision = app.index().revision().await.map_err(|error| unready(&error, "the index cannot be read"))?;
+    app.pictures().renew().await.map_err(|error| unready(&error, Problem::index_state(&error)))?;
     let is_there = app.pictures().store_is_there().await;
     if !is_there.map_err(|error| unready(&error, "the data folder cannot be read"))? {
         return Err(Problem::new(Code::NotReady, "the data folder does not hold the scans any more"));
     }
     let catalogue = app.pictures().catalogue();
-    let body = ReadyBody { status: "ready", scans: catalogue.len(), revision };
-    Ok(([(header::CACHE_CONTROL, "no-store")], axum::Json(body)).into_response())
+    let body = ReadyBody { status: "ready", scans: catalogue.len(), revision: catalogue.revision };
+    Ok(Caching::NO_STORE.attach(axum::Json(body)))
 }
 
 fn unready(error: &(dyn std::error::Error + 'static), detail: &str) -> Problem {

@@ -2,6 +2,7 @@ use axum::response::Response;
 
 use super::app::Question;
 use super::bodies::LabelBody;
+use super::documents::Answer;
 use super::listing::Listing;
 use super::problem::Problem;
 use crate::spider::Label;
@@ -10,7 +11,8 @@ use crate::spider::Label;
 pub(super) async fn list(question: Question) -> Result<Response, Problem> {
     let body = async {
         question.parameters(&[])?;
-        Ok(Listing::whole(Label::scheme().map(LabelBody::new).collect()))
+        let snapshot = question.snapshot().await?;
+        Ok(Answer::of(&snapshot, Listing::whole(Label::scheme().map(LabelBody::new).collect())))
     };
     question.answer(body).await
 }

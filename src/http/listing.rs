@@ -6,6 +6,7 @@ use serde::Serialize;
 use super::documents::Answer;
 use super::problem::Problem;
 use crate::parameters::{Form, Pairs, Parameter, ParameterError, plain};
+use crate::pictures::Snapshot;
 use crate::query::{Cursor, Listing as Asked};
 
 /// Rows of a page when `limit` is not given.
@@ -45,11 +46,11 @@ impl<T> Listing<T> {
         Self { total: items.len() as u64, items, next: None }
     }
 
-    /// A page of the listing at `uri` that goes on after `next`.
-    pub(super) fn page(items: Vec<T>, total: u64, uri: &Uri, next: Option<&str>) -> Answer<Self> {
+    /// A page of the listing at `uri` that goes on after `next`, made from `snapshot`.
+    pub(super) fn page(snapshot: &Snapshot, items: Vec<T>, total: u64, uri: &Uri, next: Option<&str>) -> Answer<Self> {
         let next = next.map(|key| next_page(uri, key));
         let link = next.as_ref().map(|path| format!("<{path}>; rel=\"next\""));
-        Answer { body: Self { items, total, next }, link }
+        Answer::of(snapshot, Self { items, total, next }).linked(link)
     }
 }
 

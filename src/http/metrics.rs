@@ -6,7 +6,7 @@ use std::sync::Arc;
 use axum::extract::{MatchedPath, Request, State};
 use axum::http::{Method, StatusCode, header};
 use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::response::Response;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -17,6 +17,7 @@ use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
 use super::app::App;
+use super::caching::Caching;
 use super::problem::Problem;
 use crate::pictures::Pictures;
 
@@ -151,14 +152,15 @@ pub(super) async fn note_template(request: Request, next: Next) -> Response {
 
 /// `GET /metrics`
 pub(super) async fn show(State(app): State<App>) -> Result<Response, Problem> {
-    let (counts, metrics) = (app.index().counts().await?, app.metrics());
+    let snapshot = app.pictures().snapshot().await?;
+    let (counts, metrics) = (snapshot.index.counts().await?, app.metrics());
     let sum = |of: fn(&crate::index::DatasetCount) -> u64| counts.iter().map(of).sum::<u64>().cast_signed();
     metrics.scans.set(sum(|count| count.scans));
     metrics.imported.set(sum(|count| count.volumes));
     metrics.slices.set(sum(|count| count.slices));
-    metrics.revision.set(app.pictures().catalogue().revision.cast_signed());
+    metrics.revision.set(snapshot.catalogue.revision.cast_signed());
     let text = metrics.text().map_err(|error| Problem::internal(&error))?;
-    Ok(([(header::CONTENT_TYPE, MEDIA_TYPE), (header::CACHE_CONTROL, "no-store")], text).into_response())
+    Ok(Caching::NO_STORE.attach(([(header::CONTENT_TYPE, MEDIA_TYPE)], text)))
 }
 
 /// What the room of pictures counts itself.

@@ -10,7 +10,7 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value as Json, json};
 
-use super::freshness::EntityTag;
+use super::caching::Validator;
 use super::problem::{Code, Told};
 use super::ranges::File;
 use super::route::{Operation, Route};
@@ -98,7 +98,7 @@ impl Shared {
 /// `GET /openapi.json`
 pub(super) fn answer(document: &Arc<str>, request: &HeaderMap) -> Response {
     let bytes = Bytes::copy_from_slice(document.as_bytes());
-    File { tag: EntityTag::of_bytes(&bytes), bytes, media_type: "application/json" }.answer(request)
+    File { validator: Validator::of_bytes(&bytes), bytes, media_type: "application/json" }.answer(request)
 }
 
 fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, shared: &mut Shared) -> Json {
@@ -110,7 +110,7 @@ fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, sha
     }
     let mut responses = Map::new();
     responses.insert("200".to_owned(), json!({ "description": summary, "content": content }));
-    if body.is_none() {
+    if body.is_none() && route.has_validator() {
         responses.insert("304".to_owned(), json!({ "description": "The client has it already." }));
     }
     if *has_ranges {
@@ -171,8 +171,10 @@ fn can_happen(code: Code, route: &Route) -> bool {
         Code::Unauthorized => !["/healthz", "/readyz"].contains(&path),
         Code::SignatureInvalid => of_scan,
         Code::BodyTooLarge | Code::BodyTooSlow => route.operation.body.is_some(),
-        // Of addresses and methods that are not documented here.
-        Code::UnknownPath | Code::MethodNotAllowed => false,
+        Code::PreconditionFailed => route.operation.body.is_none() && route.has_validator(),
+        Code::IndexUnavailable => route.is_of_data || path == "/metrics",
+        // Of URLs and methods that are not documented here.
+        Code::UnknownPath | Code::MethodNotAllowed | Code::RevisionGone | Code::UnknownRevision => false,
     }
 }
 
@@ -209,7 +211,7 @@ fn path_parameter(path: &str, name: &str) -> Json {
         "label" => {
             ("the disc's value in the mask", json!({ "type": "integer", "minimum": 201, "maximum": 225 }), json!(201))
         }
-        _ => ("a code", json!({ "type": "string", "enum": Code::ALL.map(Code::name) }), json!("unknown_scan")),
+        _ => ("a code", json!({ "type": "string", "enum": Code::ALL.map(Code::name).to_vec() }), json!("unknown_scan")),
     };
     json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema, "example": example })
 }

@@ -9,8 +9,8 @@ use axum::http::{HeaderMap, header};
 use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
 
+use super::caching::{CachePolicy, Caching, Validator};
 use super::extract::CodePath;
-use super::freshness::EntityTag;
 use super::problem::{Code, Problem};
 use super::ranges::File;
 
@@ -39,7 +39,8 @@ const START: &str = r##"SwaggerUIBundle({ url: "/openapi.json", dom_id: "#interf
 "##;
 
 fn page(html: String) -> Response {
-    ([(header::CONTENT_SECURITY_POLICY, POLICY), (header::CACHE_CONTROL, "no-cache")], Html(html)).into_response()
+    let caching = Caching::new(CachePolicy::Revalidate, Validator::of_bytes(html.as_bytes()));
+    caching.attach(([(header::CONTENT_SECURITY_POLICY, POLICY)], Html(html)))
 }
 
 /// `GET /docs`
@@ -66,7 +67,7 @@ pub(super) async fn docs_style(request: Request) -> Response {
 
 fn asset(bytes: Option<Bytes>, media_type: &'static str, request: &HeaderMap) -> Response {
     match bytes {
-        Some(bytes) => File { tag: EntityTag::of_bytes(&bytes), bytes, media_type }.answer(request),
+        Some(bytes) => File { validator: Validator::of_bytes(&bytes), bytes, media_type }.answer(request),
         None => Problem::new(Code::InternalError, "Swagger UI was not built in as expected").into_response(),
     }
 }

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::app::Question;
 use super::bodies::{GradingBody, Links, ScanSummary};
+use super::documents::Answer;
 use super::extract::PatientPath;
 use super::problem::{Code, Problem};
 use crate::spider::{PatientId, Split};
@@ -26,8 +27,10 @@ pub(super) struct PatientDetail {
 pub(super) async fn show(PatientPath(patient): PatientPath, question: Question) -> Result<Response, Problem> {
     let body = async {
         question.parameters(&[])?;
-        let scans = question.app.index().scans_of(patient).await?;
-        let gradings = question.app.index().gradings(patient).await?;
+        let snapshot = question.snapshot().await?;
+        let index = &snapshot.index;
+        let scans = index.scans_of(patient).await?;
+        let gradings = index.gradings(patient).await?;
         if scans.is_empty() && gradings.is_empty() {
             return Err(Problem::new(
                 Code::UnknownPatient,
@@ -35,7 +38,7 @@ pub(super) async fn show(PatientPath(patient): PatientPath, question: Question) 
             ));
         }
         let metadata = || scans.iter().filter_map(|scan| scan.metadata.as_ref());
-        Ok(PatientDetail {
+        let body = PatientDetail {
             patient_id: patient,
             split: scans.iter().find_map(|scan| scan.split),
             sex: metadata().find_map(|m| m.text("sex")).map(str::to_owned),
@@ -43,7 +46,8 @@ pub(super) async fn show(PatientPath(patient): PatientPath, question: Question) 
             scans: scans.iter().map(ScanSummary::new).collect(),
             gradings: gradings.iter().map(GradingBody::new).collect(),
             links: Links::from_iter([("self".to_owned(), json!(format!("/v1/patients/{patient}")))]),
-        })
+        };
+        Ok(Answer::of(&snapshot, body))
     };
     question.answer(body).await
 }

@@ -2,73 +2,61 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 
-use super::app::App;
-use super::extract::{RawPairs, ScanPath, SlicePath};
+use super::app::{App, Question};
+use super::caching::{CachePolicy, Caching, Validator};
+use super::extract::{ScanPath, SlicePath};
 use super::freshness::EntityTag;
 use super::problem::Problem;
-use crate::pictures::{CacheStatus, Drawn, Order, PictureError, SliceName};
+use crate::pictures::{CacheStatus, Catalogue, Drawn, Order, PictureError, SliceName};
 use crate::render::{PictureKind, PictureQuery};
 
 /// A picture changes only when its scan is imported anew from other files. Clients may keep it for a while and ask again
 /// with its tag, which costs nothing.
-const CACHE_CONTROL: HeaderValue = HeaderValue::from_static("public, max-age=300");
+const POLICY: CachePolicy = CachePolicy::Fresh(300);
 
 /// `GET /v1/scans/{id}/slices/{k}/…`
 pub(super) fn slice(kind: PictureKind) -> MethodRouter<App> {
-    get(
-        move |State(app): State<App>,
-              ScanPath(scan): ScanPath,
-              SlicePath(slice): SlicePath,
-              RawPairs(pairs): RawPairs,
-              headers: HeaderMap| async move {
-            let query = PictureQuery::parse(kind, &pairs)?;
-            let order = app.pictures().order(scan, &SliceName::parse(&slice)?, &query);
-            answer(&app, order, &headers).await
-        },
-    )
+    get(async move |ScanPath(scan): ScanPath, SlicePath(slice): SlicePath, question: Question| {
+        let query = PictureQuery::parse(kind, question.raw_pairs())?;
+        let slice = SliceName::parse(&slice)?;
+        let order = |catalogue: &Catalogue| question.app.pictures().order(catalogue, scan, &slice, &query);
+        question.retried(|catalogue| answer(&question, catalogue.revision, order(&catalogue))).await
+    })
 }
 
 /// `GET /v1/scans/{id}/montage.png`
 pub(super) fn montage() -> MethodRouter<App> {
-    get(|State(app): State<App>, ScanPath(scan): ScanPath, RawPairs(pairs): RawPairs, headers: HeaderMap| async move {
-        let query = PictureQuery::parse(PictureKind::MontagePng, &pairs)?;
-        let order = app.pictures().order_montage(scan, &query);
-        answer(&app, order, &headers).await
+    get(async move |ScanPath(scan): ScanPath, question: Question| {
+        let query = PictureQuery::parse(PictureKind::MontagePng, question.raw_pairs())?;
+        let order = |catalogue: &Catalogue| question.app.pictures().order_montage(catalogue, scan, &query);
+        question.retried(|catalogue| answer(&question, catalogue.revision, order(&catalogue))).await
     })
 }
 
+/// The picture of an order from the catalogue of this revision.
 pub(super) async fn answer(
-    app: &App,
+    question: &Question,
+    revision: u64,
     order: Result<Order, PictureError>,
-    request: &HeaderMap,
 ) -> Result<Response, Problem> {
-    let order = match order {
-        // The catalogue has scans with a volume only; the index tells a scan without one from no scan at all.
-        Err(PictureError::UnknownScan(scan)) => {
-            return Err(app.volume(scan).await.err().unwrap_or_else(Problem::retry));
-        }
-        order => order?,
-    };
+    let order = question.found(order).await?;
     let tag = EntityTag::of(&[&order.validator()]);
-    if tag.is_known_to(request) {
-        let headers = [(header::ETAG, tag.header()), (header::CACHE_CONTROL, CACHE_CONTROL)];
-        return Ok((StatusCode::NOT_MODIFIED, headers).into_response());
+    let caching = Caching::new(POLICY, Validator::of_revision(tag, revision));
+    if let Some(response) = caching.decided(&question.headers) {
+        return Ok(response);
     }
-    let (drawn, status) = app.pictures().draw(order).await?;
-    Ok(response(&drawn, status, &tag))
+    let (drawn, status) = question.app.pictures().draw(order).await?;
+    Ok(caching.attach(response(&drawn, status)))
 }
 
-fn response(drawn: &Arc<Drawn>, status: CacheStatus, tag: &EntityTag) -> Response {
+fn response(drawn: &Arc<Drawn>, status: CacheStatus) -> Response {
     let mut response = drawn.bytes.clone().into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(drawn.media_type));
-    headers.insert(header::ETAG, tag.header());
-    headers.insert(header::CACHE_CONTROL, CACHE_CONTROL);
     headers.insert("cache-status", HeaderValue::from_static(cache_status(status)));
     let [row_mm, column_mm] = drawn.pixel_mm;
     for (name, value) in [

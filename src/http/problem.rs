@@ -40,6 +40,9 @@ pub(super) struct Told {
     #[serde(skip_serializing_if = "Vec::is_empty")]
     #[schemars(default)]
     allowed: Vec<String>,
+    /// The URL under which the data of the moment are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    current_url: Option<String>,
     /// The name of the request, as in `X-Request-Id` and in the server's log.
     #[serde(skip_serializing_if = "Option::is_none")]
     request_id: Option<String>,
@@ -56,6 +59,7 @@ impl Problem {
             detail: detail.into(),
             parameter: None,
             allowed: Vec::new(),
+            current_url: None,
             request_id: None,
         }))
     }
@@ -71,6 +75,17 @@ impl Problem {
     pub(super) fn at(mut self, item: &str) -> Self {
         self.0.detail = format!("{item}: {}", self.0.detail);
         self.0.parameter = Some(item.to_owned());
+        self
+    }
+
+    /// Whether it is of this kind.
+    pub(super) fn is_of(&self, code: Code) -> bool {
+        self.0.code == code
+    }
+
+    /// The same problem of a URL whose current one is this.
+    pub(super) fn at_current(mut self, url: &str) -> Self {
+        self.0.current_url = Some(url.to_owned());
         self
     }
 
@@ -96,6 +111,23 @@ impl Problem {
         Self::new(Code::StorageUnreachable, "the storage that holds the scans did not answer; ask again")
     }
 
+    /// The index cannot be read, and may be again by itself. The log has the path and the cause.
+    fn of_unavailable_index(index: &IndexError, error: &(dyn std::error::Error + 'static)) -> Self {
+        tracing::error!(error, "the index cannot be read");
+        Self::new(Code::IndexUnavailable, format!("{}; try again in a moment", Self::index_state(index)))
+    }
+
+    /// What is wrong with the index, without its path.
+    pub(super) fn index_state(error: &IndexError) -> &'static str {
+        match error {
+            IndexError::Missing(_) => "the index file is gone",
+            IndexError::Busy { .. } => "the index is locked by another process",
+            IndexError::Schema { .. } => "the index comes from another version of this program",
+            IndexError::Interrupted { .. } => "an import was killed while it changed the index",
+            _ => "the index file cannot be read",
+        }
+    }
+
     /// Something inside failed. The client learns no more than that; the log has the rest.
     pub(super) fn internal(error: &(dyn std::error::Error + 'static)) -> Self {
         tracing::error!(error, "request failed");
@@ -111,7 +143,6 @@ impl IntoResponse for Problem {
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if status == StatusCode::SERVICE_UNAVAILABLE {
             headers.insert(header::RETRY_AFTER, HeaderValue::from_static("1"));
         }
@@ -144,6 +175,7 @@ impl From<PictureError> for Problem {
                 let detail = "what is stored of this scan is damaged or cannot be read; the server's log says why, `sagittal check` names every such slice, and `sagittal import --again` repairs them";
                 Self::internal(&error).saying(detail)
             }
+            PictureError::Index(ref index) if index.is_unavailable() => Self::of_unavailable_index(index, &error),
             PictureError::Index(_) | PictureError::Render(_) | PictureError::Broken(_) => Self::internal(&error),
         }
     }
@@ -165,6 +197,7 @@ impl From<IndexError> for Problem {
                 );
                 Self::new(Code::QueryTooSlow, detail)
             }
+            _ if error.is_unavailable() => Self::of_unavailable_index(&error, &error),
             _ => Self::internal(&error),
         }
     }

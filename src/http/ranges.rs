@@ -1,6 +1,8 @@
 //! Parts of files (RFC 9110 section 14): single byte ranges, and `If-Range` so that a download never continues with another
 //! file's bytes.
 
+use std::time::SystemTime;
+
 use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -12,15 +14,26 @@ use sha2::{Digest, Sha256};
 
 use super::app::App;
 use super::byte_range::Asked;
-use super::freshness::EntityTag;
+use super::caching::{CachePolicy, Caching, Validator};
+use super::preconditions::if_range_holds;
 use super::problem::{Code, Problem};
 use crate::pictures::{Part, PictureError, assembled, assembled_range};
 
 /// What a request asks of a file of `len` bytes.
-pub(super) fn asked(request: &HeaderMap, tag: &EntityTag, len: u64) -> Asked {
-    let text = |name| request.get(name).and_then(|value: &HeaderValue| value.to_str().ok());
-    let same_file = text(header::IF_RANGE).is_none_or(|known| known.as_bytes() == tag.header().as_bytes());
-    text(header::RANGE).filter(|_| same_file).map_or(Asked::Whole, |range| Asked::of(range, len))
+pub(super) fn asked(request: &HeaderMap, validator: &Validator, len: u64) -> Asked {
+    let same_file = if_range_holds(request, validator, SystemTime::now());
+    let range = request.get(header::RANGE).and_then(|value: &HeaderValue| value.to_str().ok());
+    range.filter(|_| same_file).map_or(Asked::Whole, |range| Asked::of(range, len))
+}
+
+/// The response that the request's conditions give to a file before it is made; `None` when it has to be made.
+pub(super) fn decided(validator: &Validator, request: &HeaderMap) -> Option<Response> {
+    caching(validator).decided(request)
+}
+
+/// What a file says of itself to caches.
+fn caching(validator: &Validator) -> Caching {
+    Caching::new(CachePolicy::Revalidate, validator.clone())
 }
 
 /// A file in memory.
@@ -28,31 +41,29 @@ pub(super) fn asked(request: &HeaderMap, tag: &EntityTag, len: u64) -> Asked {
 pub(super) struct File {
     pub(super) bytes: Bytes,
     pub(super) media_type: &'static str,
-    pub(super) tag: EntityTag,
+    pub(super) validator: Validator,
 }
 
 impl File {
-    /// All of the file, the part of it that is asked for, or 304.
+    /// All of the file, or the part of it that is asked for.
     pub(super) fn answer(self, request: &HeaderMap) -> Response {
+        if let Some(response) = decided(&self.validator, request) {
+            return response;
+        }
         let len = self.bytes.len() as u64;
-        let mut response = if self.tag.is_known_to(request) {
-            StatusCode::NOT_MODIFIED.into_response()
-        } else {
-            match asked(request, &self.tag, len) {
-                Asked::Whole => self.bytes.into_response(),
-                Asked::Part(part) => {
-                    let range = format!("bytes {}-{}/{len}", part.start, part.end - 1);
-                    let bytes = self.bytes.slice(part.start as usize..part.end as usize);
-                    (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, range)], bytes).into_response()
-                }
-                Asked::Nothing => return beyond(len),
+        let response = match asked(request, &self.validator, len) {
+            Asked::Whole => self.bytes.into_response(),
+            Asked::Part(part) => {
+                let range = format!("bytes {}-{}/{len}", part.start, part.end - 1);
+                let bytes = self.bytes.slice(part.start as usize..part.end as usize);
+                (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, range)], bytes).into_response()
             }
+            Asked::Nothing => return beyond(len),
         };
+        let mut response = caching(&self.validator).attach(response);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
-        headers.insert(header::ETAG, self.tag.header());
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         response
     }
 }
@@ -62,12 +73,12 @@ impl File {
 pub(super) struct SentFile {
     /// Known for every format whose members are not compressed.
     pub(super) len: Option<u64>,
-    pub(super) tag: EntityTag,
+    pub(super) validator: Validator,
     pub(super) media_type: &'static str,
 }
 
 impl SentFile {
-    /// The asked part of the file that these parts make, or 304. `parts` may be called twice: a client that wants the
+    /// The asked part of the file that these parts make. `parts` may be called twice: a client that wants the
     /// file's digest (`Want-Repr-Digest`, RFC 9530) has it made once for that.
     pub(super) async fn answer<I: Iterator<Item = Part> + Send + 'static>(
         self,
@@ -79,15 +90,15 @@ impl SentFile {
             let body = Body::from_stream(assembled(parts()).inspect_err(broken_off));
             return Ok(self.unsized_answer(request, body));
         };
-        if self.tag.is_known_to(request) {
-            return Ok(self.headed(StatusCode::NOT_MODIFIED.into_response()));
+        if let Some(response) = decided(&self.validator, request) {
+            return Ok(response);
         }
-        let range = match asked(request, &self.tag, len) {
+        let range = match asked(request, &self.validator, len) {
             Asked::Whole => 0..len,
             Asked::Part(part) => part,
             Asked::Nothing => return Ok(beyond(len)),
         };
-        let digest = if wants_digest(request) { Some(app.digest(&self.tag, parts()).await?) } else { None };
+        let digest = if wants_digest(request) { Some(app.digest(&self.validator.tag, parts()).await?) } else { None };
         let body = Body::from_stream(assembled_range(parts(), range.clone()).inspect_err(broken_off));
         let mut response = Response::new(body);
         let headers = response.headers_mut();
@@ -103,19 +114,15 @@ impl SentFile {
         Ok(self.headed(response))
     }
 
-    /// The whole of a file whose length is not known, or 304.
+    /// The whole of a file whose length is not known.
     pub(super) fn unsized_answer(&self, request: &HeaderMap, body: Body) -> Response {
-        if self.tag.is_known_to(request) {
-            return self.headed(StatusCode::NOT_MODIFIED.into_response());
-        }
-        self.headed(Response::new(body))
+        decided(&self.validator, request).unwrap_or_else(|| self.headed(Response::new(body)))
     }
 
-    fn headed(&self, mut response: Response) -> Response {
+    fn headed(&self, response: Response) -> Response {
+        let mut response = caching(&self.validator).attach(response);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
-        headers.insert(header::ETAG, self.tag.header());
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
         let ranges = if self.len.is_some() { "bytes" } else { "none" };
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
         response
@@ -160,13 +167,14 @@ pub(super) fn beyond(len: u64) -> Response {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::http::freshness::EntityTag;
 
     #[test]
     fn a_download_does_not_go_on_with_another_file() {
         let of = |if_range: &'static str| {
             let range = (header::RANGE, HeaderValue::from_static("bytes=0-3"));
             let headers = HeaderMap::from_iter([range, (header::IF_RANGE, HeaderValue::from_static(if_range))]);
-            asked(&headers, &EntityTag::of(&["x"]), 10)
+            asked(&headers, &Validator::of_tag(EntityTag::of(&["x"])), 10)
         };
         let own = EntityTag::of(&["x"]).header().to_str().unwrap().to_owned().leak();
         assert_eq!(of(own), Asked::Part(0..4));

@@ -1,52 +1,88 @@
-//! `/r/{revision}/…`: every address once more under the revision of the data, so that a cache may keep the answer for ever.
-//! Whoever asks for a revision that has passed is sent to the one of the moment.
+//! `/r/{revision}/…`: every resource of the data once more under the revision of the data, so that a cache may keep the response
+//! for ever. A revision that has passed is gone: its data are not there any more, and other bytes are never sent for it.
+
+use std::sync::Arc;
 
 use axum::extract::Request;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::StatusCode;
+use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::app::App;
 use super::door::{Refused, address, readdress};
 use super::problem::{Code, Problem};
 use crate::parameters::plain;
+use crate::pictures::Catalogue;
 
 const PREFIX: &str = "/r/";
-/// A year: the longest that caches are usually told.
-const FOR_EVER: &str = "max-age=31536000, immutable";
 
-/// Takes the revision off the request's address: that of the moment, or `None` when it had none.
-pub(super) fn pinned(app: &App, request: &mut Request) -> Result<Option<u64>, Refused> {
+/// The revision that a request's URL names, with the data of it.
+#[derive(Debug, Clone)]
+pub(super) struct Pinned {
+    pub(super) catalogue: Arc<Catalogue>,
+    /// Path and query after the revision.
+    target: String,
+}
+
+/// Takes the revision off the request's URL. `None` when it had none.
+pub(super) async fn pin(app: &App, request: &mut Request) -> Result<Option<Pinned>, Refused> {
     let sent = address(request.uri());
-    let Some((asked, rest)) = sent.strip_prefix(PREFIX).and_then(|rest| rest.split_once('/')) else { return Ok(None) };
-    let Some(asked) = plain::<u64>(asked).filter(|_| !asked.is_empty()) else {
-        let detail = format!("{asked:?} is not a revision; /v1/dataset tells the one of the moment");
+    let Some((named, target)) = sent.strip_prefix(PREFIX).and_then(|rest| rest.split_once('/')) else {
+        return Ok(None);
+    };
+    let Some(revision) = plain::<u64>(named).filter(|_| !named.is_empty()) else {
+        let detail = format!("{named:?} is not a revision; /v1/dataset reports the current one");
         return Err(Problem::new(Code::UnknownPath, detail).into());
     };
-    let (current, rest) = (app.pictures().catalogue().revision, format!("/{rest}"));
-    if asked != current {
-        return Err(Box::new(moved(&format!("{PREFIX}{current}{rest}"))));
+    let target = format!("/{target}");
+    if revision > app.pictures().catalogue().revision {
+        // Another server may know a newer one already.
+        app.pictures().renew().await.map_err(Problem::from)?;
     }
-    readdress(request, &rest)?;
-    Ok(Some(current))
+    let pinned = Pinned { catalogue: app.pictures().catalogue(), target };
+    let current = pinned.catalogue.revision;
+    if revision < current {
+        return Err(pinned.gone(current).into());
+    }
+    if revision > current {
+        let detail = format!("there is no revision {revision}, or not yet: the current one is {current}");
+        return Err(Problem::new(Code::UnknownRevision, detail).at_current(&pinned.url(current)).into());
+    }
+    readdress(request, &pinned.target)?;
+    request.extensions_mut().insert(pinned.clone());
+    Ok(Some(pinned))
 }
 
-fn moved(to: &str) -> Response {
-    let Ok(location) = HeaderValue::from_str(to) else { return StatusCode::BAD_REQUEST.into_response() };
-    let headers = [(header::LOCATION, location), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
-    (StatusCode::TEMPORARY_REDIRECT, headers).into_response()
-}
+impl Pinned {
+    /// The same resource under another revision.
+    fn url(&self, revision: u64) -> String {
+        format!("{PREFIX}{revision}{}", self.target)
+    }
 
-/// Lets caches keep an answer for ever, if the data did not change while it was made.
-pub(super) fn mark(app: &App, revision: u64, response: &mut Response) {
-    let is_of_it = app.pictures().catalogue().revision == revision;
-    let is_kept = [StatusCode::OK, StatusCode::PARTIAL_CONTENT, StatusCode::NOT_MODIFIED].contains(&response.status());
-    let headers = response.headers_mut();
-    let is_stored = headers.get(header::CACHE_CONTROL).is_none_or(|value| value != "no-store");
-    if is_of_it && is_kept && is_stored {
-        // Behind a token, the client's own cache only.
-        let whose = if app.key_file().is_some() { "private" } else { "public" };
-        if let Ok(value) = HeaderValue::from_str(&format!("{whose}, {FOR_EVER}")) {
-            headers.insert(header::CACHE_CONTROL, value);
+    /// That the revision has passed, now that there is this one.
+    pub(super) fn gone(&self, current: u64) -> Problem {
+        let detail = format!(
+            "the data have changed since this revision and are at {current} now; what is kept of this one stays valid, but \
+             it cannot be requested any more"
+        );
+        Problem::new(Code::RevisionGone, detail).at_current(&self.url(current))
+    }
+
+    /// The response, unless it failed because the revision passed in the middle of it.
+    pub(super) fn checked(&self, app: &App, response: Response) -> Response {
+        let current = app.pictures().catalogue().revision;
+        let has_passed = current != self.catalogue.revision;
+        if has_passed && response.status() == StatusCode::SERVICE_UNAVAILABLE {
+            return self.gone(current).into_response();
         }
+        response
     }
+}
+
+/// Keeps resources that do not depend on the data from being requested under a revision of them.
+pub(super) async fn refuse_pinned(request: Request, next: Next) -> Response {
+    let Some(pinned) = request.extensions().get::<Pinned>() else { return next.run(request).await };
+    let path = request.uri().path();
+    let detail = format!("{path} does not depend on the data and has no revision; request it as {}", pinned.target);
+    Problem::new(Code::UnknownPath, detail).into_response()
 }

@@ -17,6 +17,8 @@ pub(super) struct Route {
     pub(super) path: String,
     pub(super) handler: MethodRouter<App>,
     pub(super) operation: Operation,
+    /// Whether what it gives depends on the data, so that it is there under their revision, too.
+    pub(super) is_of_data: bool,
 }
 
 /// What one address does.
@@ -66,13 +68,23 @@ impl Route {
         let (id, summary) = (id.to_owned(), summary.to_owned());
         let operation =
             Operation { id, tag, summary, parameters, required: None, answers, has_ranges: false, body: None };
-        Self { path: path.to_owned(), handler, operation }
+        Self { path: path.to_owned(), handler, operation, is_of_data: true }
     }
 
     /// With these parameters.
     pub(super) fn taking(mut self, parameters: &[Parameter]) -> Self {
         self.operation.parameters.extend_from_slice(parameters);
         self
+    }
+
+    /// Which does not depend on the data.
+    pub(super) fn apart_from_data(self) -> Self {
+        Self { is_of_data: false, ..self }
+    }
+
+    /// Whether its responses have an entity tag; none that are never kept have one.
+    pub(super) fn has_validator(&self) -> bool {
+        !["/v1/signed", "/healthz", "/readyz", "/metrics", "/v1/batch"].contains(&self.path.as_str())
     }
 
     /// Which is refused without this parameter.

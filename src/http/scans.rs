@@ -1,8 +1,9 @@
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 
-use super::app::Question;
+use super::app::{Question, known_scan};
 use super::bodies::{GradingBody, ScanDetail};
+use super::documents::Answer;
 use super::extract::ScanPath;
 use super::listing::Listing;
 use super::problem::Problem;
@@ -21,10 +22,11 @@ pub(super) const FORMAT: [Parameter; 1] = [Parameter {
 pub(super) async fn show(ScanPath(scan): ScanPath, question: Question) -> Result<Response, Problem> {
     let body = async {
         question.parameters(&[])?;
-        let row = question.app.scan(scan).await?;
-        let labels = question.app.index().labels(scan).await?;
-        let gradings = question.app.index().gradings(scan.patient).await?;
-        Ok(ScanDetail::new(row, &labels, &gradings))
+        let snapshot = question.snapshot().await?;
+        let row = known_scan(&snapshot, scan).await?;
+        let labels = snapshot.index.labels(scan).await?;
+        let gradings = snapshot.index.gradings(scan.patient).await?;
+        Ok(Answer::of(&snapshot, ScanDetail::new(row, &labels, &gradings)))
     };
     question.answer(body).await
 }
@@ -33,9 +35,12 @@ pub(super) async fn show(ScanPath(scan): ScanPath, question: Question) -> Result
 pub(super) async fn metadata(ScanPath(scan): ScanPath, question: Question) -> Result<Response, Problem> {
     let body = async {
         let for_hugging_face = wants_hugging_face(&question)?;
-        let metadata = question.app.scan(scan).await?.metadata;
+        let snapshot = question.snapshot().await?;
+        let metadata = known_scan(&snapshot, scan).await?.metadata;
         let as_hugging_face = |metadata| json!(HuggingFaceMetadata(metadata));
-        Ok(if for_hugging_face { metadata.as_ref().map_or(Json::Null, as_hugging_face) } else { json!(metadata) })
+        let body =
+            if for_hugging_face { metadata.as_ref().map_or(Json::Null, as_hugging_face) } else { json!(metadata) };
+        Ok(Answer::of(&snapshot, body))
     };
     question.answer(body).await
 }
@@ -44,13 +49,15 @@ pub(super) async fn metadata(ScanPath(scan): ScanPath, question: Question) -> Re
 pub(super) async fn gradings(ScanPath(scan): ScanPath, question: Question) -> Result<Response, Problem> {
     let body = async {
         let for_hugging_face = wants_hugging_face(&question)?;
-        question.app.scan(scan).await?;
-        let gradings = question.app.index().gradings(scan.patient).await?;
-        Ok(if for_hugging_face {
+        let snapshot = question.snapshot().await?;
+        known_scan(&snapshot, scan).await?;
+        let gradings = snapshot.index.gradings(scan.patient).await?;
+        let body = if for_hugging_face {
             json!(HuggingFaceGradings(&gradings))
         } else {
             json!(Listing::whole(gradings.iter().map(GradingBody::new).collect()))
-        })
+        };
+        Ok(Answer::of(&snapshot, body))
     };
     question.answer(body).await
 }

@@ -2,15 +2,16 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::app::Question;
+use super::app::{Question, known_volume};
 use super::bodies::{Links, canonical};
+use super::documents::Answer;
 use super::extract::{ScanPath, SlicePath};
 use super::links;
 use super::listing::Listing;
 use super::problem::{Code, Problem};
 use crate::index::SliceRow;
 use crate::parameters::{Form, Parameter};
-use crate::pictures::SliceName;
+use crate::pictures::{SliceName, Snapshot};
 use crate::render::{Layout, SliceView};
 use crate::spider::{Label, LabelClass, ScanId};
 use crate::volume::{Geometry, Orientation, Point, SliceLabel};
@@ -51,8 +52,10 @@ pub(super) const PARAMETERS: [Parameter; 1] = [Parameter {
 /// `GET /v1/scans/{id}/slices`
 pub(super) async fn list(ScanPath(scan): ScanPath, question: Question) -> Result<Response, Problem> {
     let body = async {
-        let (slices, _) = slices(&question, scan).await?;
-        Ok(Listing::whole(slices))
+        let layout = layout(&question)?;
+        let snapshot = question.snapshot().await?;
+        let (slices, _) = slices(&snapshot, scan, layout).await?;
+        Ok(Answer::of(&snapshot, Listing::whole(slices)))
     };
     question.answer(body).await
 }
@@ -64,24 +67,29 @@ pub(super) async fn show(
     question: Question,
 ) -> Result<Response, Problem> {
     let body = async {
-        let (mut slices, best) = slices(&question, scan).await?;
+        let layout = layout(&question)?;
+        let snapshot = question.snapshot().await?;
+        let (mut slices, best) = slices(&snapshot, scan, layout).await?;
         let wanted = SliceName::parse(&name)?.among(slices.len(), Some(best))?;
-        Ok(slices.swap_remove(wanted))
+        Ok(Answer::of(&snapshot, slices.swap_remove(wanted)))
     };
     question.answer(body).await
 }
 
-/// The slices of a scan in the asked layout, and the index of the best one.
-async fn slices(question: &Question, scan: ScanId) -> Result<(Vec<SliceBody>, usize), Problem> {
-    let layout = question.parameters(&PARAMETERS)?.parsed("layout")?.unwrap_or(Layout::Canonical);
-    let volume = question.app.volume(scan).await?;
+fn layout(question: &Question) -> Result<Layout, Problem> {
+    Ok(question.parameters(&PARAMETERS)?.parsed("layout")?.unwrap_or(Layout::Canonical))
+}
+
+/// The slices of a scan in a layout, and the index of the best one.
+async fn slices(snapshot: &Snapshot, scan: ScanId, layout: Layout) -> Result<(Vec<SliceBody>, usize), Problem> {
+    let volume = known_volume(snapshot, scan).await?;
     let geometry = canonical(&volume);
     let view = SliceView::new(geometry.shape(), Orientation::to_canonical(&volume.source_geometry), layout);
     let Some(best) = view.showing(volume.best_slice) else {
         let detail = format!("layout=stored has no labels for {scan}: the slices of its file are not sagittal");
         return Err(Problem::parameter(Code::LayoutUnavailable, "layout", detail));
     };
-    let rows = question.app.index().slices(scan).await?;
+    let rows = snapshot.index.slices(scan).await?;
     let mut slices: Vec<_> = rows.iter().filter_map(|row| slice_body(scan, row, &geometry, &view, layout)).collect();
     slices.sort_by_key(|slice| slice.slice);
     Ok((slices, best))

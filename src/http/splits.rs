@@ -7,6 +7,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::app::Question;
+use super::documents::Answer;
 use super::problem::{Code, Problem};
 use crate::parameters::{Form, Pairs, Parameter, ParameterError};
 use crate::spider::splits::{self, PUBLISHED_SEED, PUBLISHED_TEST_SHARE, PUBLISHED_VALIDATION_SHARE};
@@ -89,8 +90,9 @@ enum Scheme {
 pub(super) async fn show(question: Question) -> Result<Response, Problem> {
     let body = async {
         let scheme = Scheme::read(&question.parameters(&PARAMETERS)?)?;
-        let scans = question.app.index().subsets().await?;
-        scheme.body(&scans)
+        let snapshot = question.snapshot().await?;
+        let scans = snapshot.index.subsets().await?;
+        Ok(Answer::of(&snapshot, scheme.body(&scans)?))
     };
     question.answer(body).await
 }

@@ -6,6 +6,7 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::app::Question;
+use super::documents::Answer;
 use super::problem::Problem;
 use crate::index::{FieldSummary, Group, Summary};
 use crate::parameters::{Form, Pairs, Parameter, ParameterError, did_you_mean, plain};
@@ -138,17 +139,19 @@ pub(super) async fn show(question: Question) -> Result<Response, Problem> {
         let by = by(table, &pairs)?;
         let fields = fields(table, &pairs)?;
         let bins = pairs.value("bins", |text| plain(text).filter(|bins| (1..=MOST_BINS).contains(bins)))?;
-        let index = question.app.index();
+        let snapshot = question.snapshot().await?;
+        let index = &snapshot.index;
         let total = index.total(&filter).await?;
         let groups = if by.is_empty() { Vec::new() } else { index.groups(&filter, &by).await? };
         let summaries = index.summaries(&filter, &fields, bins.unwrap_or(DEFAULT_BINS)).await?;
-        Ok(StatsBody {
+        let body = StatsBody {
             of: table.name(),
             total,
             groups: groups.iter().map(|group| group_body(&by, group)).collect(),
             by: by.iter().map(|column| column.name).collect(),
             fields: summaries.into_iter().map(|field| (field.column.name.to_owned(), field_body(field))).collect(),
-        })
+        };
+        Ok(Answer::of(&snapshot, body))
     };
     question.answer(body).await
 }

@@ -4,11 +4,12 @@ mod file;
 mod format;
 mod item;
 
-use axum::http::{HeaderValue, header};
+use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 
 use super::app::{App, Question};
+use super::caching;
 use super::listing::{self, CURSOR, LIMIT, Listing};
 use super::problem::Problem;
 use crate::parameters::{Form, Parameter};
@@ -46,9 +47,7 @@ pub(super) fn list(table: Table) -> MethodRouter<App> {
             Format::Json => page(table, question).await,
             format => file::answer(table, format, question).await,
         };
-        let mut response = answer.into_response();
-        response.headers_mut().append(header::VARY, HeaderValue::from_static("accept"));
-        response
+        caching::vary(answer.into_response(), header::ACCEPT)
     })
 }
 
@@ -68,11 +67,12 @@ async fn page(table: Table, question: Question) -> Result<Response, Problem> {
         let limit = listing::limit(&pairs)?;
         query.after = listing::cursor(&pairs, &query)?;
         let with_links = pairs.text("fields").is_none();
-        let index = question.app.index();
-        let (page, total) = tokio::try_join!(index.page(&query, limit), index.total(&query.filter))?;
+        let snapshot = question.snapshot().await?;
+        let page = snapshot.index.page(&query, limit).await?;
+        let total = snapshot.index.total(&query.filter).await?;
         let items: Vec<_> = page.rows.into_iter().map(|row| Item::new(&query, row, with_links)).collect();
         let next = page.next.map(|cursor| cursor.to_text(&query.sort()));
-        Ok(Listing::page(items, total, &question.uri, next.as_deref()))
+        Ok(Listing::page(&snapshot, items, total, &question.uri, next.as_deref()))
     };
-    question.answer_page(page).await
+    question.answer(page).await
 }

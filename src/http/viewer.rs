@@ -6,8 +6,8 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
 
+use super::caching::Validator;
 use super::extract::AssetPath;
-use super::freshness::EntityTag;
 use super::problem::{Code, Problem};
 use super::ranges::File;
 
@@ -69,7 +69,7 @@ fn media_type(name: &str) -> &'static str {
 
 fn answer(text: &'static str, media_type: &'static str, request: &HeaderMap) -> Response {
     let bytes = Bytes::from_static(text.as_bytes());
-    let mut response = File { tag: EntityTag::of_bytes(&bytes), bytes, media_type }.answer(request);
+    let mut response = File { validator: Validator::of_bytes(&bytes), bytes, media_type }.answer(request);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

@@ -5,8 +5,6 @@ use std::io::Write;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
@@ -16,14 +14,15 @@ use futures_util::stream::{self, Stream, StreamExt, TryStreamExt};
 use moka::sync::Cache;
 use tokio::sync::Mutex;
 
-use super::app::App;
-use super::extract::{RawPairs, ScanPath};
+use super::app::{App, Question};
+use super::caching::Validator;
+use super::extract::ScanPath;
 use super::freshness::EntityTag;
 use super::problem::Problem;
-use super::ranges::{SentFile, broken_off};
+use super::ranges::{SentFile, broken_off, decided};
 use crate::formats::{metaimage, nifti, npy};
 use crate::parameters::{Pairs, Parameter};
-use crate::pictures::{Keep, Order, Part, PictureError, SliceName, assembled};
+use crate::pictures::{Catalogue, Keep, Order, Part, PictureError, SliceName, assembled};
 use crate::render::{PictureKind, PictureQuery, native_parameters, volume_parameters};
 use crate::spider::ScanId;
 
@@ -101,37 +100,27 @@ impl VolumeFormat {
 
 /// `GET /v1/scans/{id}/image.npy` and the like; `kind` is that of its slices as arrays.
 pub(super) fn volume(kind: PictureKind, format: VolumeFormat) -> MethodRouter<App> {
-    get(async move |State(app): State<App>, ScanPath(scan): ScanPath, RawPairs(pairs): RawPairs, headers: HeaderMap| {
-        Pairs::new(&pairs, &format.parameters(kind))?;
-        let query = PictureQuery::parse_volume(kind, &pairs)?;
-        let orders = slices(&app, scan, &query).await?;
-        send(&app, scan, format, orders, &headers).await
+    get(async move |ScanPath(scan): ScanPath, question: Question| {
+        Pairs::new(question.raw_pairs(), &format.parameters(kind))?;
+        let query = PictureQuery::parse_volume(kind, question.raw_pairs())?;
+        question.retried(|catalogue| send(&question, catalogue, scan, format, &query)).await
     })
 }
 
-/// Every slice of the volume, in order.
-async fn slices(app: &App, scan: ScanId, query: &PictureQuery) -> Result<Vec<Order>, Problem> {
-    let first = match app.pictures().order(scan, &SliceName::Number(0), query) {
-        // The catalogue has scans with a volume only; the index tells a scan without one from no scan at all.
-        Err(PictureError::UnknownScan(scan)) => {
-            return Err(app.volume(scan).await.err().unwrap_or_else(Problem::retry));
-        }
-        first => first?,
-    };
-    Ok((0..first.slices_of_view()).map(|slice| first.at(slice)).collect())
-}
-
 async fn send(
-    app: &App,
+    question: &Question,
+    catalogue: Arc<Catalogue>,
     scan: ScanId,
     format: VolumeFormat,
-    orders: Vec<Order>,
-    headers: &HeaderMap,
+    query: &PictureQuery,
 ) -> Result<Response, Problem> {
-    let Some(first) = orders.first() else { return Err(Problem::retry()) };
+    let (app, headers) = (&question.app, &question.headers);
+    let first = question.found(app.pictures().order(&catalogue, scan, &SliceName::Number(0), query)).await?;
+    let orders: Vec<Order> = (0..first.slices_of_view()).map(|slice| first.at(slice)).collect();
     let tag = EntityTag::of(&[format.suffix(), "volume", &first.validator()]);
+    let validator = Validator::of_revision(tag, catalogue.revision);
     let ([rows, columns], element) = (first.canvas(), first.element());
-    let (geometry, _) = app.pictures().volume(scan)?;
+    let geometry = catalogue.geometry(scan)?;
     let header = match format {
         VolumeFormat::Npy => npy::header(element, &[orders.len(), rows, columns]),
         VolumeFormat::Nifti | VolumeFormat::NiftiGz => nifti::header(element, &geometry),
@@ -147,14 +136,17 @@ async fn send(
     };
     let media_type = format.media_type();
     if format != VolumeFormat::NiftiGz {
-        return SentFile { len: Some(len), tag, media_type }.answer(app, headers, parts).await;
+        return SentFile { len: Some(len), validator, media_type }.answer(app, headers, parts).await;
     }
-    if len > LARGEST_KEPT || tag.is_known_to(headers) {
+    if let Some(response) = decided(&validator, headers) {
+        return Ok(response);
+    }
+    if len > LARGEST_KEPT {
         let body = Body::from_stream(squeezed_parts(parts()).inspect_err(broken_off));
-        return Ok(SentFile { len: None, tag, media_type }.unsized_answer(headers, body));
+        return Ok(SentFile { len: None, validator, media_type }.unsized_answer(headers, body));
     }
-    let bytes = app.zipped_volumes().whole(&tag, parts()).await?;
-    let file = SentFile { len: Some(bytes.len() as u64), tag, media_type };
+    let bytes = app.zipped_volumes().whole(&validator.tag, parts()).await?;
+    let file = SentFile { len: Some(bytes.len() as u64), validator, media_type };
     file.answer(app, headers, move || std::iter::once(Part::ready(bytes.clone()))).await
 }
 

@@ -1,17 +1,19 @@
 //! `GET /v1/scans/{id}.ome.zarr/…`: a scan's Zarr group, file by file, as it lies in the store. Clients of Zarr take 404 for
 //! a key that is not there, and nothing else.
 
-use axum::extract::State;
-use axum::http::HeaderMap;
+use std::sync::Arc;
+
 use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Map, Value as Json, json};
 
-use super::app::App;
+use super::app::Question;
+use super::caching::Validator;
 use super::extract::GroupPath;
 use super::freshness::EntityTag;
 use super::problem::{Code, Problem};
 use super::ranges::File;
+use crate::pictures::{Catalogue, Pictures};
 use crate::spider::{CONDITIONS, Grading, ScanId};
 
 /// The group's own document.
@@ -27,34 +29,46 @@ const MEMBERS: [(&str, &str); 4] = [
 const LABELS: &str = "labels/spider/zarr.json";
 
 /// `GET /v1/scans/{id}/{*file}`, for names of groups.
-pub(super) async fn file(
-    State(app): State<App>,
-    GroupPath { scan, file }: GroupPath,
-    headers: HeaderMap,
-) -> Result<Response, Problem> {
-    let missing = || Problem::new(Code::UnknownPath, format!("there is no {file} in the Zarr group of {scan}"));
-    let bytes = app.pictures().group_file(scan, &file).await?.ok_or_else(missing)?;
-    let revision = app.pictures().revision_of(scan).ok_or_else(missing)?;
+pub(super) async fn file(GroupPath { scan, file }: GroupPath, question: Question) -> Result<Response, Problem> {
+    question.retried(|catalogue| answer(&question, catalogue, scan, &file)).await
+}
+
+async fn answer(question: &Question, catalogue: Arc<Catalogue>, scan: ScanId, file: &str) -> Result<Response, Problem> {
     let media_type = if file.ends_with(".json") { "application/json" } else { "application/octet-stream" };
-    if file == LABELS {
-        let gradings = app.index().gradings(scan.patient).await?;
-        let bytes = graded(&bytes, scan, &gradings).unwrap_or(bytes);
-        return Ok(File { tag: EntityTag::of_bytes(&bytes), bytes, media_type }.answer(&headers));
-    }
-    if file == GROUP {
-        let bytes = consolidated(&app, scan, &bytes).await?.unwrap_or(bytes);
-        return Ok(File { tag: EntityTag::of_bytes(&bytes), bytes, media_type }.answer(&headers));
-    }
-    let tag = EntityTag::of(&["zarr", &scan.to_string(), &revision, &file]);
-    Ok(File { bytes, media_type, tag }.answer(&headers))
+    // Gradings are in the index only: the catalogue that goes with them is the snapshot's.
+    let (catalogue, gradings) = if file == LABELS {
+        let snapshot = question.snapshot().await?;
+        let gradings = snapshot.index.gradings(scan.patient).await?;
+        (snapshot.catalogue, gradings)
+    } else {
+        (catalogue, Vec::new())
+    };
+    let missing = || Problem::new(Code::UnknownPath, format!("there is no {file} in the Zarr group of {scan}"));
+    let group = catalogue.group(scan).ok_or_else(missing)?;
+    let tables = catalogue.tables_sha256.as_deref().filter(|_| file == LABELS).unwrap_or_default();
+    let tag = EntityTag::of(&["zarr", &scan.to_string(), &group.revision, tables, file]);
+    let validator = Validator::of_revision(tag, catalogue.revision);
+    let pictures = question.app.pictures();
+    let bytes = pictures.group_file(&catalogue, scan, file).await?.ok_or_else(missing)?;
+    let bytes = match file {
+        LABELS => graded(&bytes, scan, &gradings).unwrap_or(bytes),
+        GROUP => consolidated(pictures, &catalogue, scan, &bytes).await?.unwrap_or(bytes),
+        _ => bytes,
+    };
+    Ok(File { bytes, media_type, validator }.answer(&question.headers))
 }
 
 /// The group's document with those of everything in it: over HTTP nothing can be listed, and xarray opens what is listed.
-async fn consolidated(app: &App, scan: ScanId, document: &Bytes) -> Result<Option<Bytes>, Problem> {
+async fn consolidated(
+    pictures: &Pictures,
+    catalogue: &Catalogue,
+    scan: ScanId,
+    document: &Bytes,
+) -> Result<Option<Bytes>, Problem> {
     let Ok(mut group) = serde_json::from_slice::<Json>(document) else { return Ok(None) };
     let mut metadata = Map::new();
     for (name, file) in MEMBERS {
-        let Some(bytes) = app.pictures().group_file(scan, file).await? else { return Ok(None) };
+        let Some(bytes) = pictures.group_file(catalogue, scan, file).await? else { return Ok(None) };
         metadata.insert(name.to_owned(), serde_json::from_slice(&bytes).unwrap_or_default());
     }
     group["consolidated_metadata"] = json!({ "kind": "inline", "must_understand": false, "metadata": metadata });

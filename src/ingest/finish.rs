@@ -49,7 +49,7 @@ async fn merge(store: &Store, destination: &Destination, parts: &[FinishedPart])
     for found in parts {
         let scratch = Scratch::new(&destination.place, work)?;
         found.fetch(store, scratch.folder()).await?;
-        let tables = Reader::open(scratch.folder()).await?.tables_sha256().await?;
+        let tables = Reader::open(scratch.folder()).await?.begin().await?.tables_sha256().await?;
         let (first, expected) = first.get_or_insert_with(|| (found.part, tables.clone()));
         if tables != *expected {
             return Err(SnapshotError::from(PartError::Tables { part: found.part, first: *first }).into());

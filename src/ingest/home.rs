@@ -157,14 +157,14 @@ async fn copy(writer: &mut Writer, folder: &Path) -> Result<PathBuf, SnapshotErr
 async fn imported(store: &Store, place: &Place, work: Option<&Path>) -> Result<HashMap<ScanId, Imported>, ImportError> {
     if let Place::Folder(folder) = place {
         return if path_in(folder).is_file() {
-            Ok(Reader::open(folder).await?.imported().await?)
+            Ok(Reader::open(folder).await?.begin().await?.imported().await?)
         } else {
             Ok(HashMap::new())
         };
     }
     let scratch = Scratch::new(place, work)?;
     match fetch_newest(store, scratch.folder()).await? {
-        Some(_) => Ok(Reader::open(scratch.folder()).await?.imported().await?),
+        Some(_) => Ok(Reader::open(scratch.folder()).await?.begin().await?.imported().await?),
         None => Ok(HashMap::new()),
     }
 }

@@ -1,18 +1,23 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use crate::index::{CatalogueEntry, IndexError, Reader};
+use super::PictureError;
+use crate::index::{CatalogueEntry, IndexError, ReadTransaction, Reader};
 use crate::render::ScanFacts;
 use crate::spider::ScanId;
 use crate::store::GroupName;
 use crate::volume::{ElementType, Geometry, Orientation};
 
-/// What the index says of every imported scan, at one revision.
+/// What the index says of every imported scan, at one revision. Whoever holds one sees the data as they were then, whatever is
+/// imported meanwhile.
 #[derive(Debug)]
 pub struct Catalogue {
-    /// Of the index.
+    /// Of the index: the time of its last change, in milliseconds since 1970.
     pub revision: u64,
+    /// Checksum of the tables of the release, once they were imported.
+    pub tables_sha256: Option<String>,
     scans: HashMap<ScanId, Arc<CataloguedScan>>,
+    reader: Reader,
 }
 
 /// What pictures of one scan need.
@@ -31,12 +36,40 @@ const MAPPED_MIN: f64 = -1000.0;
 const MAPPED_MAX: f64 = 3096.0;
 
 impl Catalogue {
-    pub(super) async fn read(reader: &Reader) -> Result<Self, IndexError> {
-        // The revision first: a change in between is noticed at the next look.
-        let revision = reader.revision().await?;
-        let entries = reader.catalogue().await?;
+    /// What `index` says, which `reader` began to read.
+    pub(super) async fn read(reader: Reader, index: &ReadTransaction) -> Result<Self, IndexError> {
+        let entries = index.catalogue().await?;
         let scans = entries.into_iter().map(|entry| (entry.group.scan, Arc::new(catalogued(entry)))).collect();
-        Ok(Self { revision, scans })
+        let tables_sha256 = index.tables_sha256().await?;
+        Ok(Self { revision: index.revision(), tables_sha256, scans, reader })
+    }
+
+    /// The index that this was read from.
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The canonical slices of an imported scan, and its spacing: slices, rows, columns, in millimetres.
+    ///
+    /// # Errors
+    /// [`PictureError::UnknownScan`].
+    pub fn grid(&self, scan: ScanId) -> Result<(usize, [f64; 3]), PictureError> {
+        let facts = &self.scan(scan).ok_or(PictureError::UnknownScan(scan))?.facts;
+        Ok((facts.shape[0], facts.spacing_mm))
+    }
+
+    /// Shape and place of an imported scan in canonical layout.
+    ///
+    /// # Errors
+    /// [`PictureError::UnknownScan`].
+    pub fn geometry(&self, scan: ScanId) -> Result<Geometry, PictureError> {
+        self.scan(scan).map(|found| found.geometry).ok_or(PictureError::UnknownScan(scan))
+    }
+
+    /// Where the voxels of an imported scan are: its name changes when its contents do.
+    #[must_use]
+    pub fn group(&self, scan: ScanId) -> Option<&GroupName> {
+        self.scan(scan).map(|found| &found.group)
     }
 
     pub(super) fn scan(&self, scan: ScanId) -> Option<&Arc<CataloguedScan>> {

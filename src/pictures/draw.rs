@@ -110,7 +110,8 @@ impl Pictures {
         if !order.key.picture.needs_quantiles() {
             return Ok(Vec::new());
         }
-        self.reader.quantiles(&order.scan.group).await?.ok_or(PictureError::Replaced(order.key.scan))
+        let index = order.reader.begin().await?;
+        index.quantiles(&order.scan.group).await?.ok_or(PictureError::Replaced(order.key.scan))
     }
 }
 

@@ -3,19 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Catalogue, Pictures, PoisonError};
+use super::{Catalogue, Pictures};
 use crate::index::{IndexError, Reader};
 use crate::snapshots::{Replica, SnapshotError};
 
 impl Pictures {
-    /// Reads the index of `newer` from now on. Its catalogue is read first, so that one that cannot be served changes nothing
-    /// and both are replaced at one moment. Requests in flight end on the one before.
+    /// Reads the index of `newer` from now on. Its catalogue is read first, so that one that cannot be served changes nothing.
+    /// Requests in flight end on the one before.
     async fn adopt(&self, newer: &Reader) -> Result<(), IndexError> {
-        let catalogue = Arc::new(Catalogue::read(newer).await?);
-        tracing::info!(scans = catalogue.len(), revision = catalogue.revision, "the index has changed");
-        let mut shown = self.catalogue.write().unwrap_or_else(PoisonError::into_inner);
-        self.reader.replace_with(newer);
-        *shown = catalogue;
+        let _alone = self.renewing.lock().await;
+        let newer = newer.clone().within(self.catalogue().reader().time_limit());
+        let index = newer.begin().await?;
+        self.show(Catalogue::read(newer, &index).await?);
         Ok(())
     }
 
@@ -24,7 +23,7 @@ impl Pictures {
     /// # Errors
     /// [`SnapshotError`]; what was served before stays.
     pub async fn refresh(&self, replica: &mut Replica) -> Result<(), SnapshotError> {
-        if let Some(offer) = replica.newer(&self.reader).await? {
+        if let Some(offer) = replica.newer(self.catalogue().reader()).await? {
             self.adopt(&offer.reader).await?;
             replica.take(offer);
         }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use super::catalogue::CataloguedScan;
-use super::{PictureError, Pictures};
+use super::{Catalogue, PictureError, Pictures};
+use crate::index::Reader;
 use crate::render::{MONTAGE_SLICES, Picture, PictureKind, PictureQuery};
 use crate::spider::ScanId;
 use crate::volume::{Affine, ElementType};
@@ -64,6 +65,8 @@ pub(super) struct Key {
 pub struct Order {
     pub(super) key: Key,
     pub(super) scan: Arc<CataloguedScan>,
+    /// The index that knows the scan.
+    pub(super) reader: Reader,
 }
 
 impl Order {
@@ -148,8 +151,14 @@ impl Pictures {
     ///
     /// # Errors
     /// [`PictureError`] saying what does not exist or does not fit.
-    pub fn order(&self, scan: ScanId, slice: &SliceName, query: &PictureQuery) -> Result<Order, PictureError> {
-        let mut order = self.order_montage(scan, query)?;
+    pub fn order(
+        &self,
+        catalogue: &Catalogue,
+        scan: ScanId,
+        slice: &SliceName,
+        query: &PictureQuery,
+    ) -> Result<Order, PictureError> {
+        let mut order = self.order_montage(catalogue, scan, query)?;
         let facts = &order.scan.facts;
         let view = order.key.picture.view(facts);
         order.key.slice = slice.among(view.shape()[0], view.showing(order.scan.best_slice))?;
@@ -160,11 +169,15 @@ impl Pictures {
     ///
     /// # Errors
     /// [`PictureError`] saying what does not exist or does not fit.
-    pub fn order_montage(&self, scan: ScanId, query: &PictureQuery) -> Result<Order, PictureError> {
-        let catalogue = self.catalogue();
+    pub fn order_montage(
+        &self,
+        catalogue: &Catalogue,
+        scan: ScanId,
+        query: &PictureQuery,
+    ) -> Result<Order, PictureError> {
         let found = catalogue.scan(scan).ok_or(PictureError::UnknownScan(scan))?;
         let picture = query.resolve(&found.facts, self.limits)?;
         let key = Key { scan, revision: Arc::clone(&found.group.revision), slice: 0, picture };
-        Ok(Order { key, scan: Arc::clone(found) })
+        Ok(Order { key, scan: Arc::clone(found), reader: catalogue.reader().clone() })
     }
 }

@@ -100,7 +100,7 @@ async fn open(store: &Store, scratch: &Scratch, pointer: &Pointer) -> Result<Rea
         tracing::debug!(%error, "there was no copy of the index to remove");
     }
     let reader = opened?;
-    let revision = reader.revision().await?;
+    let revision = reader.begin().await?.revision();
     if revision == pointer.revision {
         Ok(reader)
     } else {

@@ -21,6 +21,8 @@ pub struct ExportedFile {
     pub bytes: u64,
     /// Changes when the file does.
     pub version: String,
+    /// When it changed last, in milliseconds since 1970.
+    pub modified: u64,
 }
 
 impl Store {
@@ -85,5 +87,6 @@ fn place(path: &str) -> Option<Path> {
 fn exported(meta: &object_store::ObjectMeta) -> Option<ExportedFile> {
     let path = meta.location.as_ref().strip_prefix(EXPORTS)?.strip_prefix('/')?.to_owned();
     let version = format!("{} {:?}", meta.size, meta.last_modified);
-    Some(ExportedFile { path, bytes: meta.size, version })
+    let modified = u64::try_from(meta.last_modified.timestamp_millis()).unwrap_or(0);
+    Some(ExportedFile { path, bytes: meta.size, version, modified })
 }

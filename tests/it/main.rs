@@ -6,6 +6,7 @@
 mod architecture;
 mod audit;
 mod bucket;
+mod cache_policies;
 mod dependencies;
 mod editions;
 mod import;
@@ -15,6 +16,7 @@ mod parts;
 mod pictures;
 mod program;
 mod resampling;
+mod revisions;
 mod snapshots;
 mod support;
 mod tables;

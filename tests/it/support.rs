@@ -8,6 +8,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
+use sagittal::access::{KeyFile, Keys};
 use sagittal::formats::metaimage;
 use sagittal::http::{App, router};
 use sagittal::ingest::{self, Destination, ImportError, Options, Report, Source};
@@ -211,6 +212,18 @@ pub struct Answer {
     pub body: Vec<u8>,
 }
 
+/// A response of which nothing was read yet but its headers.
+pub struct Begun {
+    body: Body,
+}
+
+impl Begun {
+    /// All of it, if it does not break off.
+    pub async fn rest(self) -> Result<Vec<u8>, axum::Error> {
+        Ok(self.body.collect().await?.to_bytes().to_vec())
+    }
+}
+
 impl Service {
     /// Over [`Release::small`].
     pub fn small() -> Self {
@@ -234,14 +247,28 @@ impl Service {
         (service, replica.unwrap())
     }
 
+    /// Over a folder, for who has the token.
+    pub fn guarded(data: &Path) -> (Self, String) {
+        let minted = Keys::mint("ann").unwrap();
+        let tokens = tempfile::NamedTempFile::new().unwrap();
+        fs::write(tokens.path(), format!("{}\n", minted.line)).unwrap();
+        let key_file = Arc::new(KeyFile::open(tokens.path()).unwrap());
+        let place = Place::Folder(data.to_owned());
+        let service = Self::built(&place, Pool::new(2, 256).unwrap(), |app| app.guarded(Some(key_file))).0;
+        (service, minted.token)
+    }
+
     fn of(place: &Place, pool: Pool) -> (Self, Option<Replica>) {
+        Self::built(place, pool, |app| app)
+    }
+
+    fn built(place: &Place, pool: Pool, finish: impl FnOnce(App) -> App) -> (Self, Option<Replica>) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (router, pictures, replica) = runtime.block_on(async {
             let (store, reader, replica) = snapshots::open(place, &KeptSlices::default()).await.unwrap();
             let limits = Limits { max_pixels: 4096 * 4096 };
-            let pictures =
-                Arc::new(Pictures::open(reader.clone(), store.clone(), pool, limits, 64 << 20).await.unwrap());
-            (router(App::new(reader, Arc::clone(&pictures), store)), pictures, replica)
+            let pictures = Arc::new(Pictures::open(reader, store.clone(), pool, limits, 64 << 20).await.unwrap());
+            (router(finish(App::new(Arc::clone(&pictures), store))), pictures, replica)
         });
         (Self { router, pictures, runtime, _data: None }, replica)
     }
@@ -252,6 +279,14 @@ impl Service {
 
     pub fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).unwrap())
+    }
+
+    /// What comes of a path once its response has begun.
+    pub fn begin(&self, path: &str) -> Begun {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let response = self.runtime.block_on(self.router.clone().oneshot(request)).unwrap();
+        assert_eq!(response.status(), StatusCode::OK, "{path}");
+        Begun { body: response.into_body() }
     }
 
     pub fn send(&self, request: Request<Body>) -> Answer {

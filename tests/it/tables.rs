@@ -190,10 +190,10 @@ fn a_question_past_its_time_is_cancelled_and_the_next_one_answered() {
         let reader = Reader::open(data.path()).await.unwrap();
         // Long enough for SQLite to look at the clock: hundreds of ranges in the place of thousands of rows.
         let slow = query(Table::Slices, &format!("labelled_pixels=0..&age={}", vec!["1..2"; 400].join(",")));
-        let none = reader.clone().within(Duration::ZERO);
+        let none = reader.clone().within(Duration::ZERO).begin().await.unwrap();
         assert!(matches!(none.total(&slow.filter).await, Err(IndexError::TooSlow(_))));
         assert!(matches!(none.page(&slow, 10).await, Err(IndexError::TooSlow(_))));
-        assert_eq!(reader.total(&query(Table::Slices, "").filter).await.unwrap(), 15);
+        assert_eq!(reader.begin().await.unwrap().total(&query(Table::Slices, "").filter).await.unwrap(), 15);
     });
 }
 
@@ -212,11 +212,12 @@ fn a_question_that_nobody_waits_for_leaves_no_deadline_behind() {
         let slow = query(Table::Slices, &format!("labelled_pixels=0..&age={}", vec!["1..2"; 400].join(",")));
         for _ in 0..20 {
             // A client that goes away while its question is being answered.
-            let _ = tokio::time::timeout(Duration::from_millis(2), hasty.page(&slow, 10)).await;
+            let index = hasty.begin().await.unwrap();
+            let _ = tokio::time::timeout(Duration::from_millis(2), index.page(&slow, 10)).await;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
         for _ in 0..20 {
-            assert_eq!(reader.every_label().await.unwrap().len(), 60);
+            assert_eq!(reader.begin().await.unwrap().every_label().await.unwrap().len(), 60);
         }
     });
 }
@@ -228,7 +229,7 @@ fn usual_questions_are_answered_from_indexes() {
     Release::small().import(data.path());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
-        let reader = Reader::open(data.path()).await.unwrap();
+        let index = Reader::open(data.path()).await.unwrap().begin().await.unwrap();
         #[rustfmt::skip] // One question, one line.
         let questions = [
             (Table::Scans, "split=train&scan_type=t1", "scans_by_split", "COVERING INDEX scans_by_split"),
@@ -245,7 +246,7 @@ fn usual_questions_are_answered_from_indexes() {
             (Table::Slices, "has=201&min_pixels=50&manufacturer=siemens", "SEARCH h USING", "slice_labels_by_label (label=? AND scan_key=?)"),
         ];
         for (table, text, page, total) in questions {
-            let [page_plan, total_plan] = reader.plan(&query(table, text)).await.unwrap();
+            let [page_plan, total_plan] = index.plan(&query(table, text)).await.unwrap();
             assert!(page_plan.iter().any(|step| step.contains(page)), "{table:?} {text}: {page_plan:#?}");
             assert!(total_plan.iter().any(|step| step.contains(total)), "{table:?} {text}: {total_plan:#?}");
             let whole = |step: &&String| ["SCAN x", "SCAN h", "SCAN slice"].iter().any(|scan| step.starts_with(scan));

@@ -398,9 +398,10 @@ def test_an_address_under_its_revision_may_be_kept_for_ever(demo):
     assert again.status_code == 304 and "immutable" in again.headers["cache-control"]
     missing = demo.client.get(f"/r/{revision}/v1/scans/999_t1")
     assert missing.status_code == 404 and missing.headers["cache-control"] == "no-store"
-    other = demo.client.get(f"/r/{revision + 1}{PICTURE}?size=64&window=auto")
-    assert (other.status_code, other.headers["location"]) == (307, f"/r/{revision}{PICTURE}?size=64&window=auto")
-    assert other.headers["cache-control"] == "no-store"
+    for other, status, code in ((revision - 1, 410, "revision_gone"), (revision + 1, 404, "unknown_revision")):
+        answer = demo.client.get(f"/r/{other}{PICTURE}?size=64&window=auto")
+        assert (answer.status_code, answer.json()["code"], answer.headers["cache-control"]) == (status, code, "no-store")
+        assert answer.json()["current_url"] == f"/r/{revision}{PICTURE}?size=64&window=auto"
 
 
 # How it stops.

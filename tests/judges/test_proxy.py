@@ -129,7 +129,7 @@ def test_after_an_import_unchanged_pictures_are_revalidated_and_changed_ones_fet
     assert proxy.status(unchanged) == proxy.status(changed) == "HIT"
 
 
-def test_answers_under_a_revision_are_kept_for_good_and_an_old_revision_is_sent_on(program, release, data, proxy, replicas):
+def test_answers_under_a_revision_are_kept_for_good_and_an_old_revision_is_gone(program, release, data, proxy, replicas):
     number = revision(proxy)
     paths = [f"/r/{number}{path}" for path in (PICTURE.format(3, 64), "/v1/scans", "/v1/scans/1_t1/mask.npy")]
     answers = [proxy.get(path) for path in paths]
@@ -143,8 +143,8 @@ def test_answers_under_a_revision_are_kept_for_good_and_an_old_revision_is_sent_
         kept = proxy.get(path)
         assert (kept.headers["x-cache-status"], kept.content) == ("HIT", answer.content)
     stale = proxy.client.get(f"/r/{number}{PICTURE.format(3, 65)}")
-    assert (stale.status_code, stale.headers["cache-control"]) == (307, "no-store")
-    followed = proxy.client.get(stale.headers["location"])
+    assert (stale.status_code, stale.headers["cache-control"]) == (410, "no-store")
+    followed = proxy.client.get(stale.json()["current_url"])
     assert (followed.status_code, followed.headers["x-cache-status"]) == (200, "MISS")
 
 

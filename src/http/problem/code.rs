@@ -13,6 +13,7 @@ pub(in crate::http) enum Code {
     BodyTooLarge,
     BodyTooSlow,
     ConflictingParameters,
+    IndexUnavailable,
     InternalError,
     InvalidBody,
     InvalidCursor,
@@ -24,9 +25,11 @@ pub(in crate::http) enum Code {
     NotReady,
     OutputTooLarge,
     Overloaded,
+    PreconditionFailed,
     QueryTooSlow,
     RangeNotSatisfiable,
     RepeatedParameter,
+    RevisionGone,
     ScanReplaced,
     SignatureInvalid,
     StorageUnreachable,
@@ -37,18 +40,20 @@ pub(in crate::http) enum Code {
     UnknownPath,
     UnknownPatient,
     UnknownProblem,
+    UnknownRevision,
     UnknownScan,
     UnknownSlice,
     WindowUnavailable,
 }
 
 impl Code {
-    pub(in crate::http) const ALL: [Self; 32] = [
+    pub(in crate::http) const ALL: [Self; 36] = [
         Self::AddressTooLong,
         Self::AnswerTooSlow,
         Self::BodyTooLarge,
         Self::BodyTooSlow,
         Self::ConflictingParameters,
+        Self::IndexUnavailable,
         Self::InternalError,
         Self::InvalidBody,
         Self::InvalidCursor,
@@ -60,9 +65,11 @@ impl Code {
         Self::NotReady,
         Self::OutputTooLarge,
         Self::Overloaded,
+        Self::PreconditionFailed,
         Self::QueryTooSlow,
         Self::RangeNotSatisfiable,
         Self::RepeatedParameter,
+        Self::RevisionGone,
         Self::ScanReplaced,
         Self::SignatureInvalid,
         Self::StorageUnreachable,
@@ -73,6 +80,7 @@ impl Code {
         Self::UnknownPath,
         Self::UnknownPatient,
         Self::UnknownProblem,
+        Self::UnknownRevision,
         Self::UnknownScan,
         Self::UnknownSlice,
         Self::WindowUnavailable,
@@ -109,8 +117,11 @@ impl Code {
             | Self::UnknownPath
             | Self::UnknownPatient
             | Self::UnknownProblem
+            | Self::UnknownRevision
             | Self::UnknownScan
             | Self::UnknownSlice => StatusCode::NOT_FOUND,
+            Self::RevisionGone => StatusCode::GONE,
+            Self::PreconditionFailed => StatusCode::PRECONDITION_FAILED,
             Self::Unauthorized => StatusCode::UNAUTHORIZED,
             Self::SignatureInvalid => StatusCode::FORBIDDEN,
             Self::BodyTooSlow => StatusCode::REQUEST_TIMEOUT,
@@ -120,6 +131,7 @@ impl Code {
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::AnswerTooSlow
+            | Self::IndexUnavailable
             | Self::NotReady
             | Self::Overloaded
             | Self::QueryTooSlow
@@ -141,6 +153,7 @@ impl Code {
             Self::BodyTooLarge => ("body_too_large", "The body is too large", "`detail` says how large it may be; send several smaller ones. The operator can raise the limit with --max-body-bytes."),
             Self::BodyTooSlow => ("body_too_slow", "The body did not arrive in time", "Send it again. The operator can raise the limit with --body-seconds."),
             Self::ConflictingParameters => ("conflicting_parameters", "Parameters contradict each other", "Two parameters cannot both be meant, or one needs another. `detail` says which; leave one out or add the other."),
+            Self::IndexUnavailable => ("index_unavailable", "The index cannot be read", "Another process holds the index file, or it is gone or damaged; `detail` says which, and the server's log has the path. Try again after `Retry-After` seconds. A replaced or restored file is read without a restart."),
             Self::InternalError => ("internal_error", "The server failed", "A defect, or files that are damaged or gone. The server's log says why; `sagittal check` reads every file once and names the bad ones."),
             Self::InvalidBody => ("invalid_body", "The body cannot be read", "`detail` says what is wrong with it, and what to send."),
             Self::InvalidCursor => ("invalid_cursor", "The cursor is not one of this listing", "Cursors belong to a table and an order. Follow `next` as it is, or begin again without `cursor`."),
@@ -152,9 +165,11 @@ impl Code {
             Self::NotReady => ("not_ready", "The server is not ready", "The index or the data folder cannot be read at the moment. Ask again; the server's log says why."),
             Self::OutputTooLarge => ("output_too_large", "The output would be too large", "`detail` says the limit; ask for less. The operator can raise it with --max-pixels."),
             Self::Overloaded => ("overloaded", "The server is busy", "More pictures are being drawn and waited for than the server takes. Ask again after `Retry-After` seconds."),
+            Self::PreconditionFailed => ("precondition_failed", "The resource is in another version", "`If-Match` names another version, or the resource changed after `If-Unmodified-Since`. Parts of two versions do not fit together: request the resource anew."),
             Self::QueryTooSlow => ("query_too_slow", "The question took too long", "It was cancelled. Narrow it with more conditions, or ask for fewer fields. The operator can raise the limit with --query-seconds."),
             Self::RangeNotSatisfiable => ("range_not_satisfiable", "The range lies outside the file", "`Content-Range` tells the file's length."),
             Self::RepeatedParameter => ("repeated_parameter", "A parameter is given twice", "Give it once; lists are separated by commas."),
+            Self::RevisionGone => ("revision_gone", "The revision has passed", "The data have changed since. `current_url` is the same resource of the current data; `/v1/dataset` reports the current revision."),
             Self::ScanReplaced => ("scan_replaced", "The scan is just being imported anew", "Ask again."),
             Self::SignatureInvalid => ("signature_invalid", "The signature of the address is not good", "It has expired, it belongs to another address, or its maker's token was withdrawn. `/v1/signed` makes a new one."),
             Self::StorageUnreachable => ("storage_unreachable", "The storage is out of reach", "The bucket that holds the scans did not answer, however often it was asked. What was drawn before is still served. Ask again after `Retry-After` seconds."),
@@ -165,6 +180,7 @@ impl Code {
             Self::UnknownPath => ("unknown_path", "There is nothing at this address", "`/v1/dataset` links to what there is; `/docs` describes it."),
             Self::UnknownPatient => ("unknown_patient", "There is no such patient", "`/v1/patients` lists those that there are."),
             Self::UnknownProblem => ("unknown_problem", "There is no such kind of problem", "`/problems` lists those that there are."),
+            Self::UnknownRevision => ("unknown_revision", "There is no such revision", "`/v1/dataset` reports the current one. Where several servers answer, one may learn of a new revision a moment later than another."),
             Self::UnknownScan => ("unknown_scan", "There is no such scan", "`/v1/scans` lists those that there are."),
             Self::UnknownSlice => ("unknown_slice", "The scan has no such slice", "Slices are numbered from 0; `detail` says how far. `mid` and `best` are slices of every scan."),
             Self::WindowUnavailable => ("window_unavailable", "The scan does not have this window", "`detail` says why; `window=auto` and `window=full` exist for every scan."),

@@ -2,8 +2,8 @@
 //! its readers read first, so it is made whole, kept, and served in parts.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use moka::sync::Cache;
@@ -13,9 +13,10 @@ use super::file_parameters;
 use super::format::Format;
 use crate::formats::rows::{ParquetTable, csv_header, csv_rows, ndjson_rows};
 use crate::http::app::{App, Question};
+use crate::http::caching::{CachePolicy, Caching, Validator};
 use crate::http::freshness::EntityTag;
 use crate::http::problem::{Code, Problem};
-use crate::http::ranges::File;
+use crate::http::ranges::{File, decided};
 use crate::index::IndexError;
 use crate::parameters::plain;
 use crate::query::{Listing, Row, Shown, Table};
@@ -49,31 +50,57 @@ pub(super) async fn answer(table: Table, format: Format, question: Question) -> 
     let pairs = question.parameters(&valid)?;
     let mut query = Listing::parse(table, Shown::InTables, &pairs)?;
     query.limit = pairs.value("limit", |text| plain(text).filter(|&limit: &u32| limit > 0))?;
-    let tag = EntityTag::of(&[question.address(), format.suffix(), &question.revision().to_string()]);
+    let caching = |revision: u64| {
+        let tag = EntityTag::of(&[question.address(), format.suffix(), &revision.to_string()]);
+        Validator::of_revision(tag, revision)
+    };
+    if let Some(response) = decided(&caching(question.catalogue.revision), &question.headers) {
+        return Ok(response);
+    }
+    let revision = question.snapshot().await?.catalogue.revision;
+    let validator = caching(revision);
     if format == Format::Parquet {
-        let bytes = parquet(&question, query).await?;
-        return Ok(File { bytes, media_type: format.media_type(), tag }.answer(&question.headers));
+        let bytes = parquet(&question, revision, query).await?;
+        return Ok(File { bytes, media_type: format.media_type(), validator }.answer(&question.headers));
     }
-    if tag.is_known_to(&question.headers) {
-        return Ok((StatusCode::NOT_MODIFIED, [(header::ETAG, tag.weak_header())]).into_response());
-    }
-    let mut response = streamed(&question.app, query, format).await?.into_response();
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
-    // Weak: an import in the middle of the stream may add rows at its end.
-    headers.insert(header::ETAG, tag.weak_header());
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-cache"));
+    let body = streamed(&question.app, revision, query, format).await?;
+    let mut response = Caching::new(CachePolicy::Revalidate, validator).attach(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
     Ok(response)
 }
 
-/// The rows of a listing, some at a time, from its first to its last.
-fn batches(app: App, query: Listing) -> impl Stream<Item = Result<(Listing, Vec<Row>), IndexError>> {
+/// Why there are no more rows of a table.
+#[derive(Debug, thiserror::Error)]
+enum RowsError {
+    /// The rows that follow are not those of the table that was begun.
+    #[error("the index has changed since the table was begun")]
+    Changed,
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+impl From<RowsError> for Problem {
+    fn from(error: RowsError) -> Self {
+        match error {
+            RowsError::Changed => Self::retry(),
+            RowsError::Index(error) => error.into(),
+        }
+    }
+}
+
+/// The rows of a listing at a revision, some at a time, from its first to its last. Each part is read for itself, so that a client
+/// who reads slowly does not keep an import waiting.
+fn batches(app: App, revision: u64, query: Listing) -> impl Stream<Item = Result<(Listing, Vec<Row>), RowsError>> {
     stream::try_unfold(Some(query), move |state| {
         let app = app.clone();
         async move {
             let Some(mut query) = state else { return Ok(None) };
             let wanted = query.limit.map_or(ROWS_AT_ONCE, |left| left.min(ROWS_AT_ONCE));
-            let page = app.index().page(&query, wanted).await?;
+            let snapshot = app.pictures().snapshot().await?;
+            if snapshot.catalogue.revision != revision {
+                return Err(RowsError::Changed);
+            }
+            let page = snapshot.index.page(&query, wanted).await?;
             let shown = query.clone();
             query.limit = query.limit.map(|left| left - wanted);
             query.after = page.next;
@@ -83,9 +110,9 @@ fn batches(app: App, query: Listing) -> impl Stream<Item = Result<(Listing, Vec<
     })
 }
 
-async fn streamed(app: &App, query: Listing, format: Format) -> Result<Body, Problem> {
+async fn streamed(app: &App, revision: u64, query: Listing, format: Format) -> Result<Body, Problem> {
     let header = if format == Format::Csv { csv_header(&query.columns) } else { Vec::new() };
-    let mut batches = Box::pin(batches(app.clone(), query));
+    let mut batches = Box::pin(batches(app.clone(), revision, query));
     // The first rows before the status: what can go wrong mostly goes wrong there.
     let first = batches.next().await.transpose()?;
     let lines = move |(query, rows): (Listing, Vec<Row>)| {
@@ -101,9 +128,8 @@ async fn streamed(app: &App, query: Listing, format: Format) -> Result<Body, Pro
     Ok(Body::from_stream(stream::once(async { Ok(Bytes::from(header)) }).chain(body)))
 }
 
-async fn parquet(question: &Question, query: Listing) -> Result<Bytes, Problem> {
+async fn parquet(question: &Question, revision: u64, query: Listing) -> Result<Bytes, Problem> {
     let files = question.app.files();
-    let revision = question.revision();
     let kept = || files.kept.get(question.address()).filter(|(of, _)| *of == revision).map(|(_, bytes)| bytes);
     if let Some(bytes) = kept() {
         return Ok(bytes);
@@ -113,7 +139,7 @@ async fn parquet(question: &Question, query: Listing) -> Result<Bytes, Problem> 
         return Ok(bytes);
     }
     let mut table = ParquetTable::new(&query.columns).map_err(|error| Problem::internal(&error))?;
-    let mut batches = Box::pin(batches(question.app.clone(), query));
+    let mut batches = Box::pin(batches(question.app.clone(), revision, query));
     while let Some(batch) = batches.next().await {
         let (_, rows) = batch?;
         table = off_thread(move || table.add(&rows).map(|()| table)).await?;

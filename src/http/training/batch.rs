@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, post};
@@ -14,11 +13,12 @@ use serde::Deserialize;
 
 use super::pair::{NPZ, Pair};
 use crate::formats::{npy, zip};
-use crate::http::app::App;
-use crate::http::extract::{RawPairs, body_bytes};
+use crate::http::app::{App, Question};
+use crate::http::caching::Caching;
+use crate::http::extract::body_bytes;
 use crate::http::problem::{Code, Problem};
 use crate::http::ranges::broken_off;
-use crate::parameters::{Form, Pairs, Parameter};
+use crate::parameters::{Form, Parameter};
 use crate::pictures::{Keep, Order, Part, PictureError, SliceName, assembled};
 use crate::render::PairQuery;
 use crate::spider::ScanId;
@@ -68,16 +68,16 @@ pub(in crate::http) fn batch_parameters() -> Vec<Parameter> {
 
 /// `POST /v1/batch`
 pub(in crate::http) fn batch() -> MethodRouter<App> {
-    post(async move |State(app): State<App>, RawPairs(pairs): RawPairs, headers: HeaderMap, body: Body| {
-        let valid = batch_parameters();
-        let only_images = Pairs::new(&pairs, &valid)?.value("format", |text| match text {
+    post(async move |question: Question, body: Body| {
+        let (app, valid) = (&question.app, batch_parameters());
+        let only_images = question.parameters(&valid)?.value("format", |text| match text {
             "npz" => Some(false),
             "npy" => Some(true),
             _ => None,
         })?;
-        let batch = read(&headers, &body_bytes(body, app.limits()).await?, app.limits().batch_slices)?;
-        let ordered = orders(&app, &batch, &PairQuery::parse(&pairs)?).await?;
-        send(&app, ordered, only_images.unwrap_or(false))
+        let batch = read(&question.headers, &body_bytes(body, app.limits()).await?, app.limits().batch_slices)?;
+        let ordered = orders(&question, &batch, &PairQuery::parse(question.raw_pairs())?).await?;
+        send(app, ordered, only_images.unwrap_or(false))
     })
 }
 
@@ -100,10 +100,10 @@ fn read(headers: &HeaderMap, body: &Bytes, most: usize) -> Result<Batch, Problem
 }
 
 /// Every item checked, before the first one is drawn; all of one shape and type.
-async fn orders(app: &App, batch: &Batch, query: &PairQuery) -> Result<Vec<Pair>, Problem> {
+async fn orders(question: &Question, batch: &Batch, query: &PairQuery) -> Result<Vec<Pair>, Problem> {
     let mut pairs: Vec<Pair> = Vec::with_capacity(batch.items.len());
     for (n, item) in batch.items.iter().enumerate() {
-        let pair = order(app, item, query).await.map_err(|problem| problem.at(&format!("items[{n}]")))?;
+        let pair = order(question, item, query).await.map_err(|problem| problem.at(&format!("items[{n}]")))?;
         if let Some(first) = pairs.first() {
             let (one, other) = (first.image(), pair.image());
             if (one.canvas(), one.element()) != (other.canvas(), other.element()) {
@@ -122,17 +122,13 @@ async fn orders(app: &App, batch: &Batch, query: &PairQuery) -> Result<Vec<Pair>
     Ok(pairs)
 }
 
-async fn order(app: &App, item: &Item, query: &PairQuery) -> Result<Pair, Problem> {
+async fn order(question: &Question, item: &Item, query: &PairQuery) -> Result<Pair, Problem> {
     let scan: ScanId = item.scan_id.parse().map_err(|error| Problem::new(Code::UnknownScan, format!("{error}")))?;
     let slice = match &item.slice {
         SliceOf::Number(number) => SliceName::Number(*number as usize),
         SliceOf::Name(name) => SliceName::parse(name)?,
     };
-    match Pair::order(app, scan, &slice, query) {
-        // The catalogue has scans with a volume only; the index tells a scan without one from no scan at all.
-        Err(PictureError::UnknownScan(scan)) => Err(app.volume(scan).await.err().unwrap_or_else(Problem::retry)),
-        pair => Ok(pair?),
-    }
+    question.found(Pair::order(question.app.pictures(), &question.catalogue, scan, &slice, query)).await
 }
 
 fn send(app: &App, pairs: Vec<Pair>, only_images: bool) -> Result<Response, Problem> {
@@ -164,11 +160,10 @@ fn send(app: &App, pairs: Vec<Pair>, only_images: bool) -> Result<Response, Prob
         let contents = [images.boxed(), elements(mask_header, masks).boxed()];
         Body::from_stream(archived(members.into_iter().zip(contents).collect()).inspect_err(broken_off))
     };
-    let mut response = Response::new(body);
+    let mut response = Caching::NO_STORE.attach(Response::new(body));
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(NPZ));
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 

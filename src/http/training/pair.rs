@@ -1,19 +1,18 @@
 //! `GET /v1/scans/{id}/slices/{k}/pair.npz`: an image and its mask in one file.
 
-use axum::extract::State;
-use axum::http::HeaderMap;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 
 use crate::formats::{npy, zip};
-use crate::http::app::App;
-use crate::http::extract::{RawPairs, ScanPath, SlicePath};
+use crate::http::app::{App, Question};
+use crate::http::caching::Validator;
+use crate::http::extract::{ScanPath, SlicePath};
 use crate::http::freshness::EntityTag;
 use crate::http::problem::Problem;
-use crate::http::ranges::File;
+use crate::http::ranges::{File, decided};
 use crate::parameters::Pairs;
-use crate::pictures::{Order, PictureError, SliceName};
+use crate::pictures::{Catalogue, Order, PictureError, Pictures, SliceName};
 use crate::render::PairQuery;
 use crate::spider::ScanId;
 use crate::volume::ElementType;
@@ -26,9 +25,15 @@ pub(super) struct Pair {
 
 impl Pair {
     /// Checks a pair. Costs no I/O.
-    pub(super) fn order(app: &App, scan: ScanId, slice: &SliceName, query: &PairQuery) -> Result<Self, PictureError> {
-        let image = app.pictures().order(scan, slice, &query.image)?;
-        let mask = app.pictures().order(scan, slice, &query.mask)?;
+    pub(super) fn order(
+        pictures: &Pictures,
+        catalogue: &Catalogue,
+        scan: ScanId,
+        slice: &SliceName,
+        query: &PairQuery,
+    ) -> Result<Self, PictureError> {
+        let image = pictures.order(catalogue, scan, slice, &query.image)?;
+        let mask = pictures.order(catalogue, scan, slice, &query.mask)?;
         let channels = query.channels(image.slice(), image.slices_of_view()).map(|k| image.at(k)).collect();
         Ok(Self { channels, mask })
     }
@@ -53,29 +58,24 @@ impl Pair {
 
 /// `GET /v1/scans/{id}/slices/{k}/pair.npz`
 pub(in crate::http) fn pair() -> MethodRouter<App> {
-    get(
-        async move |State(app): State<App>,
-                    ScanPath(scan): ScanPath,
-                    SlicePath(slice): SlicePath,
-                    RawPairs(pairs): RawPairs,
-                    headers: HeaderMap| {
-            Pairs::new(&pairs, &PairQuery::parameters())?;
-            let query = PairQuery::parse(&pairs)?;
-            let pair = match Pair::order(&app, scan, &SliceName::parse(&slice)?, &query) {
-                // The catalogue has scans with a volume only; the index tells a scan without one from no scan at all.
-                Err(PictureError::UnknownScan(scan)) => {
-                    return Err(app.volume(scan).await.err().unwrap_or_else(Problem::retry));
-                }
-                pair => pair?,
-            };
-            let tag = EntityTag::of(&["pair", &pair.validator()]);
-            if tag.is_known_to(&headers) {
-                return Ok(File { bytes: Bytes::new(), media_type: NPZ, tag }.answer(&headers));
-            }
-            let bytes = archive(&app, pair).await?.into();
-            Ok::<Response, Problem>(File { bytes, media_type: NPZ, tag }.answer(&headers))
-        },
-    )
+    get(async move |ScanPath(scan): ScanPath, SlicePath(slice): SlicePath, question: Question| {
+        Pairs::new(question.raw_pairs(), &PairQuery::parameters())?;
+        let query = PairQuery::parse(question.raw_pairs())?;
+        let slice = SliceName::parse(&slice)?;
+        let order = |catalogue: &Catalogue| Pair::order(question.app.pictures(), catalogue, scan, &slice, &query);
+        question.retried(|catalogue| answer(&question, catalogue.revision, order(&catalogue))).await
+    })
+}
+
+async fn answer(question: &Question, revision: u64, pair: Result<Pair, PictureError>) -> Result<Response, Problem> {
+    let pair = question.found(pair).await?;
+    let tag = EntityTag::of(&["pair", &pair.validator()]);
+    let validator = Validator::of_revision(tag, revision);
+    if let Some(response) = decided(&validator, &question.headers) {
+        return Ok(response);
+    }
+    let bytes = archive(&question.app, pair).await?.into();
+    Ok(File { bytes, media_type: NPZ, validator }.answer(&question.headers))
 }
 
 pub(super) const NPZ: &str = "application/octet-stream";

@@ -2,16 +2,14 @@
 //! it is made.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use moka::future::Cache;
 use serde_json::{Value as Json, json};
 
-use crate::http::app::App;
 use crate::http::bodies::GradingBody;
-use crate::index::IndexError;
-use crate::pictures::PictureError;
+use crate::pictures::{Catalogue, PictureError, Pictures};
 use crate::spider::ScanId;
+use crate::store::GroupName;
 
 /// Bytes of a sample's JSON, filled up with spaces. Those of the release take some five thousand.
 pub(super) const JSON_BYTES: usize = 8192;
@@ -23,13 +21,14 @@ const COMMON_BYTES: u32 = 32 << 10;
 /// What one label of one slice takes of it: a map of names and values.
 const LABEL_BYTES: u32 = 1 << 10;
 
-/// What samples say of their scans, by scan and revision of the index.
+/// What samples say of their scans, by the contents of the scan and of the tables: other scans may be imported meanwhile.
 #[derive(Debug)]
 pub(in crate::http) struct Samples {
-    kept: Cache<(ScanId, u64), Arc<OfScan>>,
-    /// The newest that was asked for.
-    revision: AtomicU64,
+    kept: Cache<Key, Arc<OfScan>>,
 }
+
+/// The contents from which a scan's samples are made.
+type Key = (GroupName, Option<String>);
 
 /// What the samples of one scan have in common, and the labels of each of its slices.
 #[derive(Debug)]
@@ -40,28 +39,29 @@ struct OfScan {
 
 impl Samples {
     pub(in crate::http) fn new() -> Self {
-        let weight = |_: &(ScanId, u64), scan: &Arc<OfScan>| {
+        let weight = |_: &Key, scan: &Arc<OfScan>| {
             let labels: usize = scan.labels.iter().filter_map(Json::as_array).map(Vec::len).sum();
             COMMON_BYTES + LABEL_BYTES * u32::try_from(labels).unwrap_or(0)
         };
-        Self { kept: Cache::builder().max_capacity(KEPT_BYTES).weigher(weight).build(), revision: AtomicU64::new(0) }
+        Self { kept: Cache::builder().max_capacity(KEPT_BYTES).weigher(weight).build() }
     }
 
     /// The JSON of a sample: exactly [`JSON_BYTES`] bytes. `slice` is canonical.
+    ///
+    /// # Errors
+    /// [`PictureError::Replaced`] when the index does not say the same of the scan any more as when the catalogue was read.
     pub(super) async fn json(
         &self,
-        app: &App,
+        pictures: &Pictures,
+        catalogue: &Catalogue,
         scan: ScanId,
         slice: usize,
         shown: Json,
     ) -> Result<Vec<u8>, PictureError> {
-        let key = (scan, app.pictures().catalogue().revision);
-        // Nobody asks for older ones any more, and every scan of an import makes another.
-        if self.revision.fetch_max(key.1, Ordering::Relaxed) < key.1 {
-            self.kept.invalidate_all();
-        }
-        let of_scan = self.kept.try_get_with(key, of_scan(app, scan)).await;
-        let of_scan = of_scan.map_err(PictureError::Index)?;
+        let group = catalogue.group(scan).ok_or(PictureError::UnknownScan(scan))?.clone();
+        let key = (group, catalogue.tables_sha256.clone());
+        let made = self.kept.try_get_with(key.clone(), of_scan(pictures, &key)).await;
+        let of_scan = made.map_err(|error| PictureError::clone(&error))?;
         let mut sample = of_scan.common.clone();
         sample["slice"] = json!(slice);
         sample["labels"] = of_scan.labels.get(slice).cloned().unwrap_or_default();
@@ -80,9 +80,15 @@ impl Samples {
     }
 }
 
-async fn of_scan(app: &App, scan: ScanId) -> Result<Arc<OfScan>, IndexError> {
-    let index = app.index();
-    let (row, gradings, slices) = tokio::try_join!(index.scan(scan), index.gradings(scan.patient), index.slices(scan))?;
+async fn of_scan(pictures: &Pictures, (group, tables): &Key) -> Result<Arc<OfScan>, PictureError> {
+    let scan = group.scan;
+    let snapshot = pictures.snapshot().await?;
+    if snapshot.catalogue.group(scan) != Some(group) || snapshot.catalogue.tables_sha256 != *tables {
+        return Err(PictureError::Replaced(scan));
+    }
+    let index = &snapshot.index;
+    let (row, gradings) = (index.scan(scan).await?, index.gradings(scan.patient).await?);
+    let slices = index.slices(scan).await?;
     let labels = slices.iter().map(|slice| {
         let label = |found: &crate::volume::SliceLabel| {
             json!({ "label": found.label, "class": found.label.class(), "name": found.label.name(), "pixels": found.pixels })

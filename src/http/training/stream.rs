@@ -12,11 +12,12 @@ use super::pair::Pair;
 use super::sample::JSON_BYTES;
 use crate::formats::{npy, tar};
 use crate::http::app::{App, Question};
+use crate::http::caching::Validator;
 use crate::http::freshness::EntityTag;
 use crate::http::problem::Problem;
 use crate::http::ranges::SentFile;
 use crate::parameters::{Form, Pairs, Parameter, ParameterError, plain};
-use crate::pictures::{Keep, Order, Part, PictureError, SliceName};
+use crate::pictures::{Catalogue, Keep, Order, Part, PictureError, Pictures, SliceName, Snapshot};
 use crate::query::{Filter, Table};
 use crate::render::{PairQuery, PictureKind, PictureQuery};
 use crate::spider::ScanId;
@@ -89,6 +90,24 @@ struct Plan {
     start: usize,
 }
 
+/// What a stream is made of, to its end: the data as they were when it began.
+#[derive(Clone)]
+struct Source {
+    app: App,
+    catalogue: Arc<Catalogue>,
+}
+
+impl Source {
+    fn pictures(&self) -> &Arc<Pictures> {
+        self.app.pictures()
+    }
+
+    /// The picture of the slice that shows a canonical one.
+    fn order(&self, scan: ScanId, slice: usize, query: &PictureQuery) -> Result<Order, PictureError> {
+        self.pictures().order(&self.catalogue, scan, &SliceName::Number(0), query)?.showing(slice)
+    }
+}
+
 /// `GET /v1/stream.tar`
 pub(in crate::http) fn stream() -> MethodRouter<App> {
     get(async move |question: Question| {
@@ -96,19 +115,23 @@ pub(in crate::http) fn stream() -> MethodRouter<App> {
         let pairs = question.parameters(&valid)?;
         let (plan, format) = (Plan::read(&pairs)?, Format::read(&question, &pairs)?);
         let filter = Filter::parse(Table::Slices, &pairs)?;
-        let samples = plan.samples(question.app.index().slices_chosen(&filter).await?);
-        let tag = EntityTag::of(&["stream", question.address(), &question.revision().to_string()]);
-        let len = if samples.len() <= COUNTED { format.len(&question.app, &samples)? } else { None };
-        let (app, samples) = (question.app.clone(), Arc::new(samples));
+        let Snapshot { catalogue, index } = question.snapshot().await?;
+        let samples = plan.samples(index.slices_chosen(&filter).await?);
+        drop(index);
+        let tag = EntityTag::of(&["stream", question.address(), &catalogue.revision.to_string()]);
+        let validator = Validator::of_revision(tag, catalogue.revision);
+        let source = Source { app: question.app.clone(), catalogue };
+        let len = if samples.len() <= COUNTED { format.len(&source, &samples)? } else { None };
+        let samples = Arc::new(samples);
         let parts = move || {
-            let (app, format, samples) = (app.clone(), format.clone(), Arc::clone(&samples));
+            let (source, format, samples) = (source.clone(), format.clone(), Arc::clone(&samples));
             let of_samples = (0..samples.len()).flat_map(move |n| match samples.get(n) {
-                Some(&(scan, slice)) => format.parts(&app, scan, slice),
+                Some(&(scan, slice)) => format.parts(&source, scan, slice),
                 None => Vec::new(),
             });
             of_samples.chain(std::iter::once(Part::ready(&tar::END[..])))
         };
-        let file = SentFile { len, tag, media_type: "application/x-tar" };
+        let file = SentFile { len, validator, media_type: "application/x-tar" };
         let answer: Result<Response, Problem> = file.answer(&question.app, &question.headers, parts).await;
         answer
     })
@@ -168,13 +191,13 @@ impl Format {
     }
 
     /// Bytes of the whole archive, if they are known.
-    fn len(&self, app: &App, samples: &[(ScanId, usize)]) -> Result<Option<u64>, PictureError> {
+    fn len(&self, source: &Source, samples: &[(ScanId, usize)]) -> Result<Option<u64>, PictureError> {
         if self.png.is_some() {
             return Ok(None);
         }
         let mut len = tar::END.len() as u64;
         for &(scan, slice) in samples {
-            let pair = self.pair(app, scan, slice)?;
+            let pair = self.pair(source, scan, slice)?;
             let (image, mask) = (npy_len(pair.image_shape().len(), &pair.channels), npy_len(2, [&pair.mask]));
             len += tar::member_len(image) + tar::member_len(mask) + tar::member_len(JSON_BYTES as u64);
         }
@@ -182,28 +205,29 @@ impl Format {
     }
 
     /// `slice` is canonical.
-    fn pair(&self, app: &App, scan: ScanId, slice: usize) -> Result<Pair, PictureError> {
-        let shown = app.pictures().order(scan, &SliceName::Number(0), &self.pair.image)?.showing(slice)?;
-        Pair::order(app, scan, &SliceName::Number(shown.slice()), &self.pair)
+    fn pair(&self, source: &Source, scan: ScanId, slice: usize) -> Result<Pair, PictureError> {
+        let shown = source.order(scan, slice, &self.pair.image)?;
+        let name = SliceName::Number(shown.slice());
+        Pair::order(source.pictures(), &source.catalogue, scan, &name, &self.pair)
     }
 
     /// The members of one sample: image, mask, JSON. What cannot be had any more breaks the stream off.
-    fn parts(&self, app: &App, scan: ScanId, slice: usize) -> Vec<Part> {
+    fn parts(&self, source: &Source, scan: ScanId, slice: usize) -> Vec<Part> {
         let made = match &self.png {
-            None => self.arrays(app, scan, slice),
-            Some((image, mask)) => pngs(app, scan, slice, image, mask),
+            None => self.arrays(source, scan, slice),
+            Some((image, mask)) => pngs(source, scan, slice, image, mask),
         };
         made.unwrap_or_else(|error| vec![Part::later(None, async { Err(error) })])
     }
 
-    fn arrays(&self, app: &App, scan: ScanId, slice: usize) -> Result<Vec<Part>, PictureError> {
-        let pair = self.pair(app, scan, slice)?;
+    fn arrays(&self, source: &Source, scan: ScanId, slice: usize) -> Result<Vec<Part>, PictureError> {
+        let pair = self.pair(source, scan, slice)?;
         let name = name(scan, slice);
-        let json = json_part(app, scan, slice, pair.image());
+        let json = json_part(source, scan, slice, pair.image());
         let image_header = npy::header(pair.image().element(), &pair.image_shape());
-        let mut parts = array_member(app, &format!("{name}.image.npy"), &image_header, pair.channels);
+        let mut parts = array_member(source.pictures(), &format!("{name}.image.npy"), &image_header, pair.channels);
         let mask_header = npy::header(ElementType::Uint8, &pair.mask.canvas());
-        parts.extend(array_member(app, &format!("{name}.mask.npy"), &mask_header, vec![pair.mask]));
+        parts.extend(array_member(source.pictures(), &format!("{name}.mask.npy"), &mask_header, vec![pair.mask]));
         parts.extend(json);
         Ok(parts)
     }
@@ -220,35 +244,34 @@ fn npy_len<'a>(axes: usize, orders: impl IntoIterator<Item = &'a Order>) -> u64 
     npy::header(ElementType::Uint16, &vec![1; axes]).len() as u64 + elements
 }
 
-fn array_member(app: &App, name: &str, header: &[u8], orders: Vec<Order>) -> Vec<Part> {
+fn array_member(pictures: &Arc<Pictures>, name: &str, header: &[u8], orders: Vec<Order>) -> Vec<Part> {
     let len = header.len() as u64 + orders.iter().map(Order::elements_len).sum::<u64>();
     let mut parts = vec![Part::ready([&tar::header(name, len)[..], header].concat())];
-    parts.extend(orders.into_iter().map(|order| Part::elements(app.pictures(), order, Keep::Yes)));
+    parts.extend(orders.into_iter().map(|order| Part::elements(pictures, order, Keep::Yes)));
     parts.push(Part::ready(vec![0; tar::padding(len)]));
     parts
 }
 
 /// The JSON of a sample, with what its picture is.
-fn json_part(app: &App, scan: ScanId, slice: usize, image: &Order) -> [Part; 2] {
+fn json_part(source: &Source, scan: ScanId, slice: usize, image: &Order) -> [Part; 2] {
     let shown = json!({ "affine_lps": image.affine_lps(), "shown_slice": image.slice() });
-    let app = app.clone();
+    let Source { app, catalogue } = source.clone();
     let header = tar::header(&format!("{}.json", name(scan, slice)), JSON_BYTES as u64);
-    let text = async move { app.samples().json(&app, scan, slice, shown).await.map(Bytes::from) };
+    let text = async move { app.samples().json(app.pictures(), &catalogue, scan, slice, shown).await.map(Bytes::from) };
     [Part::ready(header.to_vec()), Part::later(Some(JSON_BYTES as u64), text)]
 }
 
 fn pngs(
-    app: &App,
+    source: &Source,
     scan: ScanId,
     slice: usize,
     image: &PictureQuery,
     mask: &PictureQuery,
 ) -> Result<Vec<Part>, PictureError> {
-    let order = |query| app.pictures().order(scan, &SliceName::Number(0), query)?.showing(slice);
-    let (image, mask) = (order(image)?, order(mask)?);
-    let json = json_part(app, scan, slice, &image);
+    let (image, mask) = (source.order(scan, slice, image)?, source.order(scan, slice, mask)?);
+    let json = json_part(source, scan, slice, &image);
     let member = |order: Order, suffix: &str| {
-        let (name, pictures) = (format!("{}.{suffix}", name(scan, slice)), Arc::clone(app.pictures()));
+        let (name, pictures) = (format!("{}.{suffix}", name(scan, slice)), Arc::clone(source.pictures()));
         Part::later(None, async move {
             let drawn = pictures.draw_patiently(order, Keep::Yes).await?;
             let len = drawn.bytes.len() as u64;

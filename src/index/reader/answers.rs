@@ -4,11 +4,10 @@ use std::time::Instant;
 
 use serde_json::Value as Json;
 use sqlx::Row as _;
-use sqlx::pool::PoolConnection;
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Sqlite, ValueRef};
+use sqlx::{Sqlite, SqliteConnection, ValueRef};
 
-use super::Reader;
+use super::ReadTransaction;
 use crate::index::sql::{self, Sql};
 use crate::index::{IndexError, convert::Columns, scan_of};
 use crate::query::{Cell, Column, ColumnKind, Cursor, Filter, Listing, Row};
@@ -29,7 +28,7 @@ pub struct Page {
     pub next: Option<Cursor>,
 }
 
-impl Reader {
+impl ReadTransaction {
     /// The first `limit` rows of a listing, from its cursor on.
     ///
     /// # Errors
@@ -46,7 +45,7 @@ impl Reader {
     /// How many rows a filter chooses.
     ///
     /// # Errors
-    /// As of [`Reader::page`].
+    /// As of [`ReadTransaction::page`].
     pub async fn total(&self, filter: &Filter) -> Result<u64, IndexError> {
         let rows = self.within_limit("a count", sql::total(filter)).await?;
         rows.first().map_or(Ok(0), |row| Columns(row).count("total"))
@@ -55,7 +54,7 @@ impl Reader {
     /// The slices that a filter chooses, in their natural order.
     ///
     /// # Errors
-    /// As of [`Reader::page`], and [`IndexError::Unusable`] for a filter of another table.
+    /// As of [`ReadTransaction::page`], and [`IndexError::Unusable`] for a filter of another table.
     pub async fn slices_chosen(&self, filter: &Filter) -> Result<Vec<(ScanId, usize)>, IndexError> {
         let filter = filter.clone();
         let mut listing = Listing { filter, order: Vec::new(), columns: Vec::new(), after: None, limit: None };
@@ -81,7 +80,7 @@ impl Reader {
     /// How SQLite goes about a page and its total: one line for every table it reads, and with which index.
     ///
     /// # Errors
-    /// As of [`Reader::page`].
+    /// As of [`ReadTransaction::page`].
     pub async fn plan(&self, listing: &Listing) -> Result<[Vec<String>; 2], IndexError> {
         let [page, total] = [sql::page(listing, 100), sql::total(&listing.filter)];
         Ok([self.steps(page).await?, self.steps(total).await?])
@@ -99,10 +98,10 @@ impl Reader {
 
     /// When a question that begins now has to be answered.
     pub(super) fn deadline(&self) -> Instant {
-        Instant::now() + self.time_limit
+        Instant::now() + self.time_limit()
     }
 
-    /// The same for a question in several parts, which have one deadline.
+    /// The same for a query in several parts, which have one deadline.
     pub(super) async fn by(
         &self,
         deadline: Instant,
@@ -110,20 +109,21 @@ impl Reader {
         sql: Sql,
     ) -> Result<Vec<SqliteRow>, IndexError> {
         let read = |source| IndexError::Read { what, source };
-        let mut connection = self.pool().acquire().await.map_err(read)?;
-        watch(&mut connection, deadline).await.map_err(read)?;
+        let mut transaction = self.transaction().lock().await;
+        watch(&mut transaction, deadline).await.map_err(read)?;
         tracing::trace!(sql = sql.text(), "asking");
-        let found = sql.query().fetch_all(&mut *connection).await;
+        let found = sql.query().fetch_all(&mut **transaction).await;
+        transaction.lock_handle().await.map_err(read)?.remove_progress_handler();
         // SQLITE_INTERRUPT is how a progress handler ends a statement.
         found.map_err(|source| match source.as_database_error().and_then(sqlx::error::DatabaseError::code) {
-            Some(code) if code == "9" => IndexError::TooSlow(self.time_limit),
+            Some(code) if code == "9" => IndexError::TooSlow(self.time_limit()),
             _ => read(source),
         })
     }
 }
 
 /// Ends a statement that still runs at the deadline.
-async fn watch(connection: &mut PoolConnection<Sqlite>, deadline: Instant) -> sqlx::Result<()> {
+async fn watch(connection: &mut SqliteConnection, deadline: Instant) -> sqlx::Result<()> {
     connection.lock_handle().await?.set_progress_handler(STEPS_PER_LOOK, move || Instant::now() < deadline);
     Ok(())
 }

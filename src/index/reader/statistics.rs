@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use serde::Serialize;
 
-use super::Reader;
+use super::ReadTransaction;
 use super::answers::{cell, get};
 use crate::index::IndexError;
 use crate::index::convert::Columns;
@@ -70,11 +70,11 @@ struct Range {
     ends: Option<(f64, f64, f64)>,
 }
 
-impl Reader {
+impl ReadTransaction {
     /// How many rows there are for each combination of values of these columns, in their order.
     ///
     /// # Errors
-    /// As of [`Reader::page`].
+    /// As of [`ReadTransaction::page`].
     pub async fn groups(&self, filter: &Filter, by: &[&'static Column]) -> Result<Vec<Group>, IndexError> {
         self.groups_by(self.deadline(), filter, by).await
     }
@@ -96,7 +96,7 @@ impl Reader {
     /// The distribution of these columns, numbers in `bins` bins.
     ///
     /// # Errors
-    /// As of [`Reader::page`].
+    /// As of [`ReadTransaction::page`].
     pub async fn summaries(
         &self,
         filter: &Filter,

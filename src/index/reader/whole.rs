@@ -4,14 +4,15 @@ use std::collections::HashMap;
 
 use sqlx::AssertSqlSafe;
 
-use super::{Reader, SCAN_COLUMNS};
+use super::ReadTransaction;
+use super::transaction::SCAN_COLUMNS;
 use crate::index::convert::Columns;
 use crate::index::rows::{grading, quantiles, scan_row, volume_label};
 use crate::index::{IndexError, ScanRow};
 use crate::spider::{Grading, PatientId, ScanId};
 use crate::volume::{QUANTILES, VolumeLabel};
 
-impl Reader {
+impl ReadTransaction {
     /// Every scan, in their natural order, with or without a volume.
     ///
     /// # Errors

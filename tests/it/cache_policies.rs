@@ -1,0 +1,403 @@
+//! What every route says to caches, and how it answers conditional requests. The table below names every route of the service; a
+//! test holds it against the routes that the service documents.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode};
+use serde_json::Value as Json;
+
+use crate::support::{Answer, Release, Service};
+
+/// How long a cache may keep a response.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Policy {
+    NoStore,
+    Revalidate,
+    Fresh,
+}
+
+/// What a resource depends on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Of {
+    /// The data: it is there under their revision, too.
+    Data,
+    /// The program, or files that the index knows nothing of.
+    Program,
+}
+
+use Of::{Data, Program};
+use Policy::{Fresh, NoStore, Revalidate};
+
+/// Route as the documentation names it, an example of it, what it depends on, how long it may be kept.
+#[rustfmt::skip] // One route, one line: this is a table.
+const ROUTES: [(&str, &str, Of, Policy); 72] = [
+    ("/v1/dataset", "/v1/dataset", Data, Revalidate),
+    ("/v1/labels", "/v1/labels", Data, Revalidate),
+    ("/v1/splits", "/v1/splits?folds=2", Data, Revalidate),
+    ("/v1/stats", "/v1/stats?of=discs", Data, Revalidate),
+    ("/v1/audit", "/v1/audit", Data, Revalidate),
+    ("/v1/patients/{id}", "/v1/patients/1", Data, Revalidate),
+    ("/v1/scans/{id}", "/v1/scans/1_t1", Data, Revalidate),
+    ("/v1/scans/{id}/metadata", "/v1/scans/1_t1/metadata", Data, Revalidate),
+    ("/v1/scans/{id}/gradings", "/v1/scans/1_t1/gradings", Data, Revalidate),
+    ("/v1/scans/{id}/slices", "/v1/scans/1_t1/slices", Data, Revalidate),
+    ("/v1/scans/{id}/slices/{k}", "/v1/scans/1_t1/slices/mid", Data, Revalidate),
+    ("/v1/scans", "/v1/scans?limit=2", Data, Revalidate),
+    ("/v1/scans.json", "/v1/scans.json", Data, Revalidate),
+    ("/v1/scans.ndjson", "/v1/scans.ndjson", Data, Revalidate),
+    ("/v1/scans.csv", "/v1/scans.csv", Data, Revalidate),
+    ("/v1/scans.parquet", "/v1/scans.parquet", Data, Revalidate),
+    ("/v1/slices", "/v1/slices?has=201", Data, Revalidate),
+    ("/v1/slices.json", "/v1/slices.json", Data, Revalidate),
+    ("/v1/slices.ndjson", "/v1/slices.ndjson", Data, Revalidate),
+    ("/v1/slices.csv", "/v1/slices.csv", Data, Revalidate),
+    ("/v1/slices.parquet", "/v1/slices.parquet", Data, Revalidate),
+    ("/v1/discs", "/v1/discs", Data, Revalidate),
+    ("/v1/discs.json", "/v1/discs.json", Data, Revalidate),
+    ("/v1/discs.ndjson", "/v1/discs.ndjson", Data, Revalidate),
+    ("/v1/discs.csv", "/v1/discs.csv", Data, Revalidate),
+    ("/v1/discs.parquet", "/v1/discs.parquet", Data, Revalidate),
+    ("/v1/gradings", "/v1/gradings", Data, Revalidate),
+    ("/v1/gradings.json", "/v1/gradings.json", Data, Revalidate),
+    ("/v1/gradings.ndjson", "/v1/gradings.ndjson", Data, Revalidate),
+    ("/v1/gradings.csv", "/v1/gradings.csv", Data, Revalidate),
+    ("/v1/gradings.parquet", "/v1/gradings.parquet", Data, Revalidate),
+    ("/v1/patients", "/v1/patients", Data, Revalidate),
+    ("/v1/patients.json", "/v1/patients.json", Data, Revalidate),
+    ("/v1/patients.ndjson", "/v1/patients.ndjson", Data, Revalidate),
+    ("/v1/patients.csv", "/v1/patients.csv", Data, Revalidate),
+    ("/v1/patients.parquet", "/v1/patients.parquet", Data, Revalidate),
+    ("/v1/scans/{id}/slices/{k}/image.png", "/v1/scans/1_t1/slices/2/image.png?window=p1,99", Data, Fresh),
+    ("/v1/scans/{id}/slices/{k}/image.npy", "/v1/scans/1_t1/slices/2/image.npy", Data, Fresh),
+    ("/v1/scans/{id}/slices/{k}/mask.png", "/v1/scans/1_t1/slices/2/mask.png", Data, Fresh),
+    ("/v1/scans/{id}/slices/{k}/mask.npy", "/v1/scans/1_t1/slices/2/mask.npy", Data, Fresh),
+    ("/v1/scans/{id}/slices/{k}/overlay.png", "/v1/scans/1_t1/slices/2/overlay.png", Data, Fresh),
+    ("/v1/scans/{id}/montage.png", "/v1/scans/1_t1/montage.png", Data, Fresh),
+    ("/v1/scans/{id}/image.npy", "/v1/scans/1_t1/image.npy?size=32", Data, Revalidate),
+    ("/v1/scans/{id}/image.nii", "/v1/scans/1_t1/image.nii", Data, Revalidate),
+    ("/v1/scans/{id}/image.nii.gz", "/v1/scans/1_t1/image.nii.gz", Data, Revalidate),
+    ("/v1/scans/{id}/image.mha", "/v1/scans/1_t1/image.mha", Data, Revalidate),
+    ("/v1/scans/{id}/mask.npy", "/v1/scans/1_t1/mask.npy?map=binary", Data, Revalidate),
+    ("/v1/scans/{id}/mask.nii", "/v1/scans/1_t1/mask.nii", Data, Revalidate),
+    ("/v1/scans/{id}/mask.nii.gz", "/v1/scans/1_t1/mask.nii.gz", Data, Revalidate),
+    ("/v1/scans/{id}/mask.mha", "/v1/scans/1_t1/mask.mha", Data, Revalidate),
+    ("/v1/scans/{id}/slices/{k}/pair.npz", "/v1/scans/1_t1/slices/2/pair.npz?context=1", Data, Revalidate),
+    ("/v1/stream.tar", "/v1/stream.tar?size=16", Data, Revalidate),
+    ("/v1/scans/{id}/discs/{label}/patch.png", "/v1/scans/1_t1/discs/201/patch.png", Data, Fresh),
+    ("/v1/scans/{id}/discs/{label}/patch.npy", "/v1/scans/1_t1/discs/201/patch.npy", Data, Fresh),
+    ("/v1/batch", "/v1/batch?size=16", Data, NoStore),
+    ("/v1/exports", "/v1/exports", Program, Revalidate),
+    ("/v1/signed", "/v1/signed?address=/v1/scans/1_t1/montage.png", Program, NoStore),
+    ("/healthz", "/healthz", Program, NoStore),
+    ("/readyz", "/readyz", Program, NoStore),
+    ("/", "/", Program, Revalidate),
+    ("/docs", "/docs", Program, Revalidate),
+    ("/metrics", "/metrics", Program, NoStore),
+    ("/problems", "/problems", Program, Revalidate),
+    ("/problems/{code}", "/problems/unknown_scan", Program, Revalidate),
+    // Not in the document: they are found by their links, or belong to a page.
+    ("", "/v1/scans/1_t1.ome.zarr/zarr.json", Data, Revalidate),
+    ("", "/v1/scans/1_t1.ome.zarr/labels/spider/zarr.json", Data, Revalidate),
+    ("", "/v1/scans/1_t1.ome.zarr/image/c/2/0/0", Data, Revalidate),
+    ("", "/v1/exports/webdataset/a.tar", Program, Revalidate),
+    ("", "/croissant.json", Program, Revalidate),
+    ("", "/openapi.json", Program, Revalidate),
+    ("", "/viewer/main.js", Program, Revalidate),
+    ("", "/docs/start.js", Program, Revalidate),
+];
+
+/// A service over the small release, with one export, whose last change was a while ago.
+fn service() -> (Service, tempfile::TempDir) {
+    let data = tempfile::tempdir().unwrap();
+    Release::small().import(data.path());
+    fs::create_dir_all(data.path().join("exports/webdataset")).unwrap();
+    fs::write(data.path().join("exports/webdataset/a.tar"), [7; 100]).unwrap();
+    let service = Service::over(data.path());
+    // The date of a change is told once its second has passed.
+    std::thread::sleep(std::time::Duration::from_millis(1100));
+    (service, data)
+}
+
+fn request(url: &str, headers: &[(&str, &str)]) -> Request<Body> {
+    let mut request = Request::get(url);
+    for (name, value) in headers {
+        request = request.header(*name, *value);
+    }
+    if url.split('?').next().unwrap().ends_with("/v1/batch") {
+        let request = request.method(Method::POST).header("content-type", "application/json");
+        return request.body(Body::from(r#"{"items":[{"scan_id":"1_t1","slice":"mid"}]}"#)).unwrap();
+    }
+    request.body(Body::empty()).unwrap()
+}
+
+fn ask(service: &Service, url: &str, headers: &[(&str, &str)]) -> Answer {
+    service.send(request(url, headers))
+}
+
+fn of_policy(wanted: Policy) -> impl Iterator<Item = (&'static str, Of)> {
+    ROUTES.into_iter().filter(move |(.., policy)| *policy == wanted).map(|(_, url, of, _)| (url, of))
+}
+
+fn cache_control(answer: &Answer) -> &str {
+    answer.header("cache-control")
+}
+
+#[test]
+fn the_table_names_every_route() {
+    let service = Service::small();
+    let document = service.json("/openapi.json");
+    let documented: BTreeSet<_> = document["paths"].as_object().unwrap().keys().map(String::as_str).collect();
+    let named: BTreeSet<_> = ROUTES.iter().map(|(route, ..)| *route).filter(|route| !route.is_empty()).collect();
+    assert_eq!(named, documented);
+}
+
+#[test]
+fn what_must_not_be_stored_has_no_validator() {
+    let (service, _data) = service();
+    for (url, _) in of_policy(NoStore) {
+        let answer = ask(&service, url, &[("if-none-match", "*"), ("if-match", "\"x\"")]);
+        assert_eq!((answer.status, cache_control(&answer)), (StatusCode::OK, "no-store"), "{url}");
+        assert!(!answer.headers.contains_key("etag") && !answer.headers.contains_key("last-modified"), "{url}");
+    }
+}
+
+/// What a cache has to ask for each time, and what it may give for five minutes.
+#[test]
+fn everything_else_says_how_long_it_may_be_kept() {
+    let (service, _data) = service();
+    for (policy, said) in [(Revalidate, "no-cache"), (Fresh, "public, max-age=300")] {
+        for (url, of) in of_policy(policy) {
+            let answer = ask(&service, url, &[]);
+            assert_eq!((answer.status, cache_control(&answer)), (StatusCode::OK, said), "{url}");
+            let tag = answer.header("etag");
+            assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() == 34, "{url}: {tag}");
+            let has_date = of == Data || url.ends_with("a.tar");
+            assert_eq!(answer.headers.contains_key("last-modified"), has_date, "{url}");
+            let head = service.send(Request::head(url).body(Body::empty()).unwrap());
+            for name in ["etag", "cache-control", "last-modified", "content-type"] {
+                assert_eq!(head.headers.get(name), answer.headers.get(name), "{url} {name}");
+            }
+            assert!(head.body.is_empty(), "{url}");
+        }
+    }
+}
+
+const OLD: &str = "Sat, 01 Jan 2000 00:00:00 GMT";
+const LATER: &str = "Fri, 01 Jan 2100 00:00:00 GMT";
+
+#[test]
+fn conditions_decide_on_every_route_that_has_a_validator() {
+    let (service, _data) = service();
+    for (url, _) in of_policy(Revalidate).chain(of_policy(Fresh)) {
+        let whole = ask(&service, url, &[]);
+        let tag = whole.header("etag").to_owned();
+        for headers in [[("if-none-match", &*tag)], [("if-none-match", "*")]] {
+            let known = ask(&service, url, &headers);
+            assert_eq!((known.status, known.body.len()), (StatusCode::NOT_MODIFIED, 0), "{url} {headers:?}");
+            assert_eq!((known.header("etag"), cache_control(&known)), (&*tag, cache_control(&whole)), "{url}");
+        }
+        for (headers, status) in [
+            ([("if-none-match", "\"x\"")], 200),
+            ([("if-match", &*tag)], 200),
+            ([("if-match", "*")], 200),
+            ([("if-match", "\"x\"")], 412),
+            ([("if-unmodified-since", LATER)], 200),
+            ([("if-modified-since", OLD)], 200),
+        ] {
+            let answer = ask(&service, url, &headers);
+            assert_eq!(answer.status.as_u16(), status, "{url} {headers:?}");
+            if status == 412 {
+                assert_eq!(answer.json()["code"], "precondition_failed", "{url}");
+                assert_eq!(cache_control(&answer), "no-store", "{url}");
+            } else {
+                assert!(answer.body == whole.body, "{url} {headers:?}");
+            }
+        }
+        let Some(date) = whole.headers.get("last-modified").map(|date| date.to_str().unwrap()) else { continue };
+        let unmodified = ask(&service, url, &[("if-unmodified-since", date)]);
+        assert_eq!(unmodified.status, StatusCode::OK, "{url}");
+        let modified = ask(&service, url, &[("if-unmodified-since", OLD)]);
+        assert_eq!(modified.status, StatusCode::PRECONDITION_FAILED, "{url}");
+        let known = ask(&service, url, &[("if-modified-since", date)]);
+        assert_eq!((known.status, known.header("etag")), (StatusCode::NOT_MODIFIED, &*tag), "{url}");
+    }
+}
+
+/// A download in parts is not put together from two versions, whichever condition the client knows.
+#[test]
+fn parts_of_another_version_are_refused() {
+    let (service, _data) = service();
+    let ranged = ROUTES.into_iter().filter(|(_, url, ..)| {
+        ask(&service, url, &[]).headers.get("accept-ranges").is_some_and(|ranges| ranges == "bytes")
+    });
+    let ranged: Vec<_> = ranged.map(|(_, url, ..)| url).collect();
+    assert!(ranged.len() > 20, "{ranged:?}");
+    for url in ranged {
+        let whole = ask(&service, url, &[]);
+        let (tag, range) = (whole.header("etag"), ("range", "bytes=0-9"));
+        for (condition, status) in [
+            (("if-match", tag), 206),
+            (("if-match", "\"x\""), 412),
+            (("if-unmodified-since", LATER), 206),
+            (("if-range", tag), 206),
+            (("if-range", "\"x\""), 200),
+            (("if-range", OLD), 200),
+        ] {
+            let answer = ask(&service, url, &[range, condition]);
+            assert_eq!(answer.status.as_u16(), status, "{url} {condition:?}");
+            if status == 206 {
+                assert_eq!((answer.header("etag"), &answer.body[..]), (tag, &whole.body[..10]), "{url}");
+            }
+        }
+        if let Some(date) = whole.headers.get("last-modified").map(|date| date.to_str().unwrap()) {
+            assert_eq!(ask(&service, url, &[range, ("if-range", date)]).status, StatusCode::PARTIAL_CONTENT, "{url}");
+        }
+    }
+}
+
+#[test]
+fn under_its_revision_all_data_may_be_kept_for_ever() {
+    let (service, _data) = service();
+    let revision = service.json("/readyz")["revision"].as_u64().unwrap();
+    for (_, url, of, policy) in ROUTES {
+        let (plain, pinned) = (ask(&service, url, &[]), ask(&service, &format!("/r/{revision}{url}"), &[]));
+        if of == Program {
+            assert_eq!((pinned.status, cache_control(&pinned)), (StatusCode::NOT_FOUND, "no-store"), "{url}");
+            continue;
+        }
+        assert!(pinned.status == StatusCode::OK && pinned.body == plain.body, "{url}: {}", pinned.status);
+        assert_eq!(pinned.headers.get("etag"), plain.headers.get("etag"), "{url}");
+        let said = if policy == NoStore { "no-store" } else { "public, max-age=31536000, immutable" };
+        assert_eq!(cache_control(&pinned), said, "{url}");
+    }
+}
+
+#[test]
+fn behind_a_token_nothing_is_for_others() {
+    let (_, data) = service();
+    let (service, token) = Service::guarded(data.path());
+    let authorization = format!("Bearer {token}");
+    let revision = ask(&service, "/readyz", &[]).json()["revision"].as_u64().unwrap();
+    for (_, url, of, policy) in ROUTES {
+        let answer = ask(&service, url, &[("authorization", &authorization)]);
+        let said = match policy {
+            NoStore => "no-store",
+            Revalidate => "private, no-cache",
+            Fresh => "private, max-age=300",
+        };
+        assert_eq!((answer.status, cache_control(&answer)), (StatusCode::OK, said), "{url}");
+        if policy != NoStore && of == Data {
+            let pinned = ask(&service, &format!("/r/{revision}{url}"), &[("authorization", &authorization)]);
+            assert_eq!(cache_control(&pinned), "private, max-age=31536000, immutable", "{url}");
+        }
+        if !["/healthz", "/readyz"].contains(&url) {
+            let refused = ask(&service, url, &[]);
+            assert_eq!((refused.status, cache_control(&refused)), (StatusCode::UNAUTHORIZED, "no-store"), "{url}");
+        }
+    }
+}
+
+#[test]
+fn problems_are_never_kept() {
+    let (service, _data) = service();
+    for (url, status) in [
+        ("/v1/scans/9_t1", 404),
+        ("/v1/scans?limt=1", 400),
+        ("/nothing", 404),
+        ("/v1/scans/1_t1/slices/99/image.png", 404),
+        ("/v1/scans/1_t1/discs/209/patch.png", 404),
+        ("/r/1/v1/scans", 410),
+    ] {
+        let answer = ask(&service, url, &[("if-none-match", "*")]);
+        assert_eq!((answer.status.as_u16(), cache_control(&answer)), (status, "no-store"), "{url}");
+        assert!(!answer.headers.contains_key("etag"), "{url}");
+    }
+    let answer = ask(&service, "/v1/scans/1_t1/image.npy", &[("range", "bytes=999999999-")]);
+    assert_eq!((answer.status.as_u16(), cache_control(&answer)), (416, "no-store"));
+}
+
+/// A table comes in the format that `Accept` names; other responses do not depend on it.
+#[test]
+fn tables_vary_with_accept() {
+    let (service, _data) = service();
+    let varies = |url: &str| ask(&service, url, &[]).headers.get_all("vary").iter().any(|name| name == "accept");
+    for table in ["scans", "slices", "discs", "gradings", "patients"] {
+        assert!(varies(&format!("/v1/{table}")) && !varies(&format!("/v1/{table}.csv")), "{table}");
+    }
+    let csv = ask(&service, "/v1/scans", &[("accept", "text/csv")]);
+    assert_ne!(csv.header("etag"), ask(&service, "/v1/scans", &[]).header("etag"));
+    let known = ask(&service, "/v1/scans", &[("accept", "text/csv"), ("if-none-match", csv.header("etag"))]);
+    assert_eq!((known.status, known.header("vary")), (StatusCode::NOT_MODIFIED, "accept"));
+}
+
+/// The tag of a patch of several slices is known before any of them is drawn.
+#[test]
+fn a_known_volume_patch_costs_no_rendering() {
+    let (service, data) = service();
+    let url = "/v1/scans/1_t1/discs/201/patch.npy?dims=3&mm=30";
+    let tag = ask(&service, url, &[]).header("etag").to_owned();
+    let fresh = Service::over(data.path());
+    let before = fresh.pictures.load();
+    assert_eq!(ask(&fresh, url, &[("if-none-match", &tag)]).status, StatusCode::NOT_MODIFIED);
+    assert_eq!(ask(&fresh, url, &[("if-match", "\"x\"")]).status, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(fresh.pictures.load(), before);
+}
+
+/// One module writes these headers, from what handlers say.
+#[test]
+fn nothing_else_writes_the_headers_of_caching() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/http");
+    let names =
+        ["CACHE_CONTROL", "ETAG", "LAST_MODIFIED", "VARY", "\"cache-control\"", "\"etag\"", "\"last-modified\""];
+    let mut writers = BTreeSet::new();
+    for file in sources(&root) {
+        let text = fs::read_to_string(&file).unwrap();
+        // With a bracket before it the name is written; without one it is read, or named to browsers.
+        let writes = |name: &&str| text.contains(&format!("(header::{name}")) || text.contains(&format!("({name}"));
+        if names.iter().any(writes) {
+            writers.insert(file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
+        }
+    }
+    assert_eq!(writers, BTreeSet::from(["caching.rs".to_owned()]));
+}
+
+fn sources(folder: &Path) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let files = entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] });
+    files.filter(|path| path.extension().is_some_and(|ending| ending == "rs")).collect()
+}
+
+/// Pages elsewhere may send the conditions and read what they depend on.
+#[test]
+fn browsers_may_send_conditions_from_anywhere() {
+    let service = Service::small();
+    let conditions = "if-match,if-none-match,if-modified-since,if-unmodified-since,if-range";
+    let preflight = Request::options("/v1/scans")
+        .header("origin", "https://example.org")
+        .header("access-control-request-method", "GET")
+        .header("access-control-request-headers", conditions);
+    let answer = service.send(preflight.body(Body::empty()).unwrap());
+    let permitted = answer.header("access-control-allow-headers").to_ascii_lowercase();
+    let permitted: BTreeSet<_> = permitted.split(',').map(str::trim).collect();
+    assert!(conditions.split(',').all(|name| permitted.contains(name)), "{permitted:?}");
+    let read = ask(&service, "/v1/scans", &[("origin", "https://example.org")]);
+    let exposed = read.header("access-control-expose-headers").to_ascii_lowercase();
+    assert!(["etag", "last-modified"].iter().all(|name| exposed.contains(name)), "{exposed}");
+}
+
+/// The document says which routes can be answered with 304 and 412.
+#[test]
+fn the_document_tells_of_conditions() {
+    let service = Service::small();
+    let document = service.json("/openapi.json");
+    for (route, _, _, policy) in ROUTES.into_iter().filter(|(route, ..)| !route.is_empty()) {
+        let operations: Vec<&Json> = document["paths"][route].as_object().unwrap().values().collect();
+        let responses = &operations[0]["responses"];
+        for status in ["304", "412"] {
+            assert_eq!(responses.get(status).is_some(), policy != NoStore, "{route} {status}");
+        }
+    }
+}
