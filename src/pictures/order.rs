@@ -73,7 +73,8 @@ impl Order {
     /// A text that changes whenever the picture's bytes do; known before anything is drawn.
     #[must_use]
     pub fn validator(&self) -> String {
-        format!("{}-{} {} {}", self.key.scan, self.key.revision, self.key.slice, self.key.picture.fingerprint())
+        let Key { scan, revision, slice, picture } = &self.key;
+        format!("{scan}-{revision} {slice} {}", picture.fingerprint())
     }
 
     /// Rows and columns of the picture.

@@ -6,7 +6,7 @@ use super::frame::{Acquired, Frame};
 use super::label_table::LabelTable;
 use super::parameter;
 use super::query::PictureQuery;
-use super::resample::Filter;
+use super::resample::{AxisSampling, Filter};
 use super::view::{Layout, SliceView};
 use super::window::Window;
 use crate::parameters::ParameterError;
@@ -172,35 +172,25 @@ impl Picture {
         same_values && self.frame.is_native() && self.frame.is_full()
     }
 
-    /// A text that says everything about the picture and that no other picture of the scan has.
+    /// A text that says everything about the picture and that no other picture of the scan has. It is made of every field, taken
+    /// apart by name, so that none can be forgotten: caches compare the fields, validators this text.
     #[must_use]
     pub fn fingerprint(&self) -> String {
-        let Frame { canvas: [height, width], offset: [top, left], rows, columns } = self.frame;
-        let layout = if self.layout == Layout::Stored { "stored" } else { "canonical" };
-        let mut text = format!(
-            "{} {layout} {height}x{width}+{top}+{left} {}/{}+{} {}/{}+{} {}",
-            self.kind.file_name(),
-            rows.len,
-            rows.scaled,
-            rows.start,
-            columns.len,
-            columns.scaled,
-            columns.start,
-            self.filter
-        );
-        if let Some(Tone { window, output }) = self.tone {
-            text.push_str(&format!(" {} {output}", window.key()));
-        }
-        if let Some(OverlayStyle { alpha, outline }) = self.overlay {
-            text.push_str(&format!(" alpha{alpha} outline{outline}"));
-        }
-        if let Some(table) = &self.table {
-            text.push_str(&format!(" {}", table.key()));
-        }
-        if self.kind.is_mask() {
-            text.push_str(&format!(" {} palette{}", self.mask_dtype, u8::from(self.palette)));
-        }
-        text
+        let Self { kind, layout, frame, filter, tone, table, overlay, palette, mask_dtype } = self;
+        let Frame { canvas: [height, width], offset: [top, left], rows, columns } = frame;
+        let axis =
+            |AxisSampling { input, scaled, start, len }: &AxisSampling| format!("{len}/{scaled}+{start}:{input}");
+        let layout = match layout {
+            Layout::Canonical => "canonical",
+            Layout::Stored => "stored",
+        };
+        let tone = tone.map_or("-".to_owned(), |Tone { window, output }| format!("{}:{output}", window.key()));
+        let table = table.as_ref().map_or("-".to_owned(), LabelTable::key);
+        let overlay = overlay.map_or("-".to_owned(), |OverlayStyle { alpha, outline }| format!("{alpha}:{outline}"));
+        let (kind, rows, columns) = (kind.file_name(), axis(rows), axis(columns));
+        format!(
+            "{kind} {layout} {height}x{width}+{top}+{left} {rows} {columns} {filter} {tone} {table} {overlay} {palette} {mask_dtype}"
+        )
     }
 }
 

@@ -20,3 +20,4 @@ mod revisions;
 mod snapshots;
 mod support;
 mod tables;
+mod validators;

@@ -30,6 +30,9 @@ pub fn shared(path: &str) -> PathBuf {
     path
 }
 
+/// Memory for renderings.
+const CACHE_BYTES: u64 = 64 << 20;
+
 /// The two ways volumes of the release lie in their files.
 #[derive(Clone, Copy)]
 pub enum Kind {
@@ -254,20 +257,25 @@ impl Service {
         fs::write(tokens.path(), format!("{}\n", minted.line)).unwrap();
         let key_file = Arc::new(KeyFile::open(tokens.path()).unwrap());
         let place = Place::Folder(data.to_owned());
-        let service = Self::built(&place, Pool::new(2, 256).unwrap(), |app| app.guarded(Some(key_file))).0;
+        let service = Self::built(&place, Pool::new(2, 256).unwrap(), CACHE_BYTES, |app| app.guarded(Some(key_file))).0;
         (service, minted.token)
     }
 
-    fn of(place: &Place, pool: Pool) -> (Self, Option<Replica>) {
-        Self::built(place, pool, |app| app)
+    /// Over a folder, without room for renderings.
+    pub fn uncached(data: &Path) -> Self {
+        Self::built(&Place::Folder(data.to_owned()), Pool::new(2, 256).unwrap(), 0, |app| app).0
     }
 
-    fn built(place: &Place, pool: Pool, finish: impl FnOnce(App) -> App) -> (Self, Option<Replica>) {
+    fn of(place: &Place, pool: Pool) -> (Self, Option<Replica>) {
+        Self::built(place, pool, CACHE_BYTES, |app| app)
+    }
+
+    fn built(place: &Place, pool: Pool, cache_bytes: u64, finish: impl FnOnce(App) -> App) -> (Self, Option<Replica>) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (router, pictures, replica) = runtime.block_on(async {
             let (store, reader, replica) = snapshots::open(place, &KeptSlices::default()).await.unwrap();
             let limits = Limits { max_pixels: 4096 * 4096 };
-            let pictures = Arc::new(Pictures::open(reader, store.clone(), pool, limits, 64 << 20).await.unwrap());
+            let pictures = Arc::new(Pictures::open(reader, store.clone(), pool, limits, cache_bytes).await.unwrap());
             (router(finish(App::new(Arc::clone(&pictures), store))), pictures, replica)
         });
         (Self { router, pictures, runtime, _data: None }, replica)

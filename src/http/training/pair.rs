@@ -52,7 +52,9 @@ impl Pair {
 
     /// A text that changes whenever the bytes of the pair do.
     pub(super) fn validator(&self) -> String {
-        format!("{} {} {}", self.channels.len(), self.image().validator(), self.mask.validator())
+        let Self { channels, mask } = self;
+        let channels: Vec<_> = channels.iter().map(Order::validator).collect();
+        format!("{} {} {}", channels.len(), channels.join(" "), mask.validator())
     }
 }
 
