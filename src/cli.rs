@@ -7,6 +7,8 @@ mod export;
 mod healthcheck;
 mod import;
 mod logging;
+mod printable;
+mod remove;
 mod serve;
 mod settings;
 mod token;
@@ -33,6 +35,8 @@ enum Command {
     Download(download::Download),
     /// Convert a release into a data folder. Run again, it skips what is there.
     Import(import::Import),
+    /// Remove scans from a data folder: voxels, metadata, and gradings of patients of whom nothing is left.
+    Remove(remove::Remove),
     /// Serve a data folder.
     Serve(serve::Serve),
     /// Read every voxel of a data folder once, hold the store against the index, and print what is odd in the data.
@@ -63,6 +67,7 @@ pub fn main() -> ExitCode {
         Command::Demo(demo) => demo::run(&demo, &runtime),
         Command::Download(download) => runtime.block_on(download::run(&download)),
         Command::Import(import) => import::run(&import, &runtime),
+        Command::Remove(remove) => remove::run(&remove, &runtime),
         Command::Serve(serve) => serve::run(&serve, &runtime),
         Command::Export(export) => runtime.block_on(export::run(&export)),
         Command::Check(check) => runtime.block_on(check::run(&check)),
@@ -77,12 +82,6 @@ type Failure = Box<dyn std::error::Error + Send + Sync>;
 
 #[expect(clippy::print_stderr, reason = "the last word of a failed command belongs on the terminal")]
 fn fail(error: &(dyn std::error::Error + 'static)) -> ExitCode {
-    eprint!("error: {error}");
-    let mut source = error.source();
-    while let Some(cause) = source {
-        eprint!(": {cause}");
-        source = cause.source();
-    }
-    eprintln!();
+    eprintln!("error: {}", printable::with_causes(error));
     ExitCode::from(2)
 }

@@ -32,7 +32,37 @@ pub enum IndexError {
     /// There is no index.
     #[error("there is no index at {0}; run `sagittal import SOURCE --data {folder}` first", folder = .0.parent().unwrap_or(.0).display())]
     Missing(PathBuf),
-    /// The index cannot be opened or brought up to date.
+    /// An import was ended before it recorded anything.
+    #[error("there is nothing in the index {path} yet; run `sagittal import SOURCE --data {folder}`", folder = folder_of(path))]
+    Empty {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: sqlx::Error,
+    },
+    /// The operating system does not let this process read the index.
+    #[error(
+        "could not read the index {path}; the user who runs this program must be able to enter its folder and read it"
+    )]
+    Forbidden {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not what was written.
+    #[error(
+        "the index {path} is damaged, or is not one; `sagittal import SOURCE --data {folder} --rebuild` makes it anew from the \
+         release",
+        folder = folder_of(path)
+    )]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// How it shows.
+        source: sqlx::Error,
+    },
+    /// The index cannot be opened.
     #[error("could not open the index {path}")]
     Open {
         /// The file.
@@ -58,9 +88,11 @@ pub enum IndexError {
         /// Why.
         source: sqlx::Error,
     },
-    /// The index is of another version of this program.
+    /// The index cannot be brought up to date.
     #[error(
-        "could not bring the index {path} up to date; you may not be allowed to write to it, or it comes from a newer version of sagittal"
+        "could not bring the index {path} up to date; `sagittal import SOURCE --data {folder} --rebuild` makes it anew from the \
+         release",
+        folder = folder_of(path)
     )]
     Migrate {
         /// The file.
@@ -68,10 +100,10 @@ pub enum IndexError {
         /// Why.
         source: sqlx::migrate::MigrateError,
     },
-    /// The index was written by another version of this program.
+    /// The index was written by an older version of this program.
     #[error(
         "the index {path} has schema {found}, this version of sagittal reads schema {wanted}; run `sagittal import SOURCE --data {folder}` with this version to bring it up to date",
-        folder = .path.parent().unwrap_or(.path).display()
+        folder = folder_of(path)
     )]
     Schema {
         /// The file.
@@ -96,6 +128,30 @@ pub enum IndexError {
         path: PathBuf,
         /// Why.
         source: sqlx::Error,
+    },
+    /// The index was written by a newer version of this program.
+    #[error(
+        "the index {path} was written by a newer version of sagittal (schema {found}; this version has {wanted}); use that version, \
+         or make the index anew: `sagittal import SOURCE --data {folder} --rebuild`",
+        folder = folder_of(path)
+    )]
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema.
+        found: i64,
+        /// Ours.
+        wanted: i64,
+    },
+    /// The index was written by a version of this program with other metadata fields.
+    #[error(
+        "the index {path} has other metadata fields than this version of sagittal; run `sagittal import SOURCE --data {folder}` \
+         with this version, which reads the tables again and converts no scan that has not changed",
+        folder = folder_of(path)
+    )]
+    Fields {
+        /// The file.
+        path: PathBuf,
     },
     /// A question took longer than the reader allows.
     #[error("the question was cancelled after {} s", .0.as_secs_f64())]
@@ -131,6 +187,11 @@ const LOCKED: [i32; 2] = [5, 6];
 /// Those for a file that is damaged, cut short, no index at all, or out of reach: PERM, IOERR, CORRUPT, CANTOPEN, NOTADB.
 const DAMAGED: [i32; 5] = [3, 10, 11, 14, 26];
 
+/// Those for contents that are not what was written: CORRUPT, NOTADB.
+const NOT_AN_INDEX: [i32; 2] = [11, 26];
+/// That for a statement about tables that are not there.
+const GENERIC_ERROR: i32 = 1;
+
 /// The primary result code of an error that SQLite reported.
 fn result_code(error: &sqlx::Error) -> Option<i32> {
     let code = error.as_database_error()?.code()?.parse::<i32>().ok()?;
@@ -140,12 +201,18 @@ fn result_code(error: &sqlx::Error) -> Option<i32> {
 impl IndexError {
     /// What is wrong when the index cannot even be begun to be read.
     fn unreadable(path: &Path, source: sqlx::Error) -> Self {
-        let is_locked = result_code(&source).is_some_and(|code| LOCKED.contains(&code));
+        let code = result_code(&source);
         let path = path.to_owned();
-        if is_locked || matches!(source, sqlx::Error::PoolTimedOut) {
-            Self::Busy { path, source }
-        } else {
-            Self::Unreadable { path, source }
+        match source {
+            source if code.is_some_and(|code| LOCKED.contains(&code)) => Self::Busy { path, source },
+            source @ sqlx::Error::PoolTimedOut => Self::Busy { path, source },
+            sqlx::Error::Io(source) if source.kind() == std::io::ErrorKind::PermissionDenied => {
+                Self::Forbidden { path, source }
+            }
+            // There is no such table: everything is read after the tables are there.
+            source if code == Some(GENERIC_ERROR) => Self::Empty { path, source },
+            source if code.is_some_and(|code| NOT_AN_INDEX.contains(&code)) => Self::Damaged { path, source },
+            source => Self::Unreadable { path, source },
         }
     }
 
@@ -157,6 +224,11 @@ impl IndexError {
             | Self::Open { .. }
             | Self::Interrupted { .. }
             | Self::Schema { .. }
+            | Self::Newer { .. }
+            | Self::Fields { .. }
+            | Self::Empty { .. }
+            | Self::Forbidden { .. }
+            | Self::Damaged { .. }
             | Self::Busy { .. }
             | Self::Unreadable { .. } => true,
             Self::Read { source, .. } => {
@@ -169,6 +241,45 @@ impl IndexError {
             | Self::Unusable { .. } => false,
         }
     }
+
+    /// Whether the index is whole, but was written by another version of this program, which an import puts right.
+    #[must_use]
+    pub fn is_outdated(&self) -> bool {
+        matches!(self, Self::Schema { .. } | Self::Fields { .. } | Self::Empty { .. })
+    }
+
+    /// The same of a copy, as of the place of data that it was fetched from.
+    #[must_use]
+    pub fn of_copy(self, place: &str) -> Self {
+        let path = path_in(Path::new(place));
+        match self {
+            Self::Empty { source, .. } => Self::Empty { path, source },
+            Self::Damaged { source, .. } => Self::Damaged { path, source },
+            Self::Migrate { source, .. } => Self::Migrate { path, source },
+            Self::Schema { found, wanted, .. } => Self::Schema { path, found, wanted },
+            Self::Newer { found, wanted, .. } => Self::Newer { path, found, wanted },
+            Self::Fields { .. } => Self::Fields { path },
+            other => other,
+        }
+    }
+
+    /// What SQLite says of a file that is no whole index.
+    fn of_damage(path: &Path, source: sqlx::Error) -> Result<Self, sqlx::Error> {
+        if result_code(&source).is_some_and(|code| NOT_AN_INDEX.contains(&code)) {
+            Ok(Self::Damaged { path: path.to_owned(), source })
+        } else {
+            Err(source)
+        }
+    }
+}
+
+fn folder_of(path: &Path) -> std::path::Display<'_> {
+    path.parent().unwrap_or(path).display()
+}
+
+/// The schema that this version of the program writes.
+fn schema() -> i64 {
+    MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0)
 }
 
 /// Path of the index of a data folder.

@@ -10,6 +10,8 @@ mod finish;
 mod grid;
 mod home;
 mod labels;
+mod lock;
+mod remove;
 mod report;
 mod source;
 
@@ -35,6 +37,7 @@ pub use convert::ScanError;
 pub use destination::Destination;
 pub use finish::{Finished, finish};
 pub use labels::MaskError;
+pub use remove::{Removed, remove};
 pub use report::{Outcome, Report};
 pub use source::{GRADINGS, OVERVIEW, Source, SourceError, SourceFile};
 
@@ -45,6 +48,10 @@ pub struct Options {
     pub jobs: usize,
     /// Convert scans that are there already too, which repairs damaged ones.
     pub again: bool,
+    /// Compare the checksums of files that seem unchanged by length and time.
+    pub verify: bool,
+    /// Remove scans whose files are no longer in the source.
+    pub prune: bool,
     /// Memory that the scans being converted may take together, in bytes.
     pub memory_bytes: u64,
 }
@@ -81,6 +88,15 @@ pub enum ImportError {
         /// Why.
         source: std::io::Error,
     },
+    /// Another import is at work there.
+    #[error("another import is changing {folder}; run this one again when it has ended")]
+    Busy {
+        /// Where.
+        folder: String,
+    },
+    /// Scans that are to be removed are not there.
+    #[error("there is nothing of {} here, so nothing was removed; /v1/scans lists the scans", joined(.0))]
+    UnknownScans(Vec<ScanId>),
     /// A table cannot be used.
     #[error("could not read {table}")]
     Table {
@@ -98,6 +114,10 @@ pub enum ImportError {
     /// The index cannot be fetched or published.
     #[error(transparent)]
     Snapshot(#[from] SnapshotError),
+}
+
+fn joined(scans: &[ScanId]) -> String {
+    scans.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// Imports `source` into the folder `data`. Must not be called from an async thread; `runtime` drives its reads and writes.
@@ -131,13 +151,14 @@ pub fn run_into(
 
     let store = destination.open_store()?;
     let home = runtime.block_on(Home::open(&store, destination))?;
-    let mut writer = runtime.block_on(Writer::open(home.folder()))?;
+    let mut writer = runtime.block_on(home.writer())?;
     runtime.block_on(replace_tables(&mut writer, source, &overview, &gradings))?;
     let mut imported = runtime.block_on(writer.imported())?;
     imported.extend(home.imported_elsewhere().filter(|(scan, _)| !imported.contains_key(scan)).collect::<Vec<_>>());
 
-    let known = if options.again { &HashMap::new() } else { &imported };
-    let (pairs, mut report) = plan(source, &overview, &gradings, known, destination.part);
+    let mut report = Report::new(source, &overview, &gradings, &imported);
+    report.gone.retain(|scan| destination.part.is_none_or(|part| part.takes(*scan)));
+    let pairs = plan(source, &mut report, &imported, options, destination.part);
     on_event(Event::Planned { scans: pairs.len(), bytes: pairs.iter().map(Pair::bytes).sum() });
     let memory = MemoryBudget::new(options.memory_bytes);
     let workshop = Workshop {
@@ -146,12 +167,19 @@ pub fn run_into(
         home: Mutex::new(home),
         overtaken: AtomicBool::new(false),
         memory,
-        imported,
+        imported: &imported,
     };
     for (pair, outcome) in workshop.convert_all(&pairs, options.jobs, runtime, on_event) {
         report.outcomes.insert(pair.scan, outcome);
     }
     let (mut home, mut writer) = (unlocked(workshop.home), unlocked(workshop.writer));
+    report.still_served = report.refused().map(|(scan, _)| scan).filter(|scan| imported.contains_key(scan)).collect();
+    if options.prune && !report.gone.is_empty() {
+        report.removed = std::mem::take(&mut report.gone);
+        runtime.block_on(writer.remove_volumes(&report.removed))?;
+        let groups = report.removed.iter().filter_map(|scan| Some(group_of(*scan, imported.get(scan)?).path()));
+        runtime.block_on(home.delete(&mut writer, groups.collect(), destination.grace))?;
+    }
     if let Some(edition) = runtime.block_on(home.prepare(&mut writer))? {
         runtime.block_on(home.publish(edition))?;
     }
@@ -184,15 +212,18 @@ async fn replace_tables(
     writer.replace_tables(&sha256, &rows, &gradings.gradings, &splits).await
 }
 
+fn group_of(scan: ScanId, imported: &Imported) -> GroupName {
+    GroupName { scan, revision: imported.revision.clone() }
+}
+
 /// Sorts the scans into those to convert and those about which there is nothing to do or nothing that can be done.
 fn plan<'a>(
     source: &'a Source,
-    overview: &OverviewTable,
-    gradings: &GradingsTable,
-    imported: &HashMap<ScanId, Imported>,
+    report: &mut Report,
+    imported: &'a HashMap<ScanId, Imported>,
+    options: Options,
     part: Option<Part>,
-) -> (Vec<Pair<'a>>, Report) {
-    let mut report = Report::new(source, overview, gradings);
+) -> Vec<Pair<'a>> {
     let mut pairs = Vec::new();
     let here = |scan| part.is_none_or(|part| part.takes(scan));
     for (&scan, image) in source.images.iter().filter(|(scan, _)| here(**scan)) {
@@ -200,32 +231,33 @@ fn plan<'a>(
             report.refuse(scan, ScanError::NoMask { image: image.name(), scan });
             continue;
         };
-        let pair = Pair { scan, image, mask };
-        if imported.get(&scan).is_some_and(|known| known.fingerprint == pair.fingerprint()) {
-            report.outcomes.insert(scan, Outcome::Unchanged);
-        } else {
-            pairs.push(pair);
+        let pair = Pair { scan, image, mask, verified_against: None };
+        let seems_unchanged = |known: &&Imported| known.fingerprint == pair.fingerprint() && !options.again;
+        match imported.get(&scan).filter(seems_unchanged) {
+            None => pairs.push(pair),
+            known if options.verify => pairs.push(Pair { verified_against: known, ..pair }),
+            Some(_) => drop(report.outcomes.insert(scan, Outcome::Unchanged)),
         }
     }
     let without_image = |scan: &ScanId| !source.images.contains_key(scan) && here(*scan);
     for (&scan, mask) in source.masks.iter().filter(|(scan, _)| without_image(scan)) {
         report.refuse(scan, ScanError::NoImage { mask: mask.name(), scan });
     }
-    (pairs, report)
+    pairs
 }
 
 /// What the threads of an import share.
-struct Workshop {
+struct Workshop<'a> {
     store: Store,
     writer: Mutex<Writer>,
     home: Mutex<Home>,
     /// Another import has published meanwhile: going on is of no use.
     overtaken: AtomicBool,
     memory: MemoryBudget,
-    imported: HashMap<ScanId, Imported>,
+    imported: &'a HashMap<ScanId, Imported>,
 }
 
-impl Workshop {
+impl Workshop<'_> {
     fn convert_all<'p>(
         &self,
         pairs: &'p [Pair<'p>],
@@ -256,20 +288,22 @@ impl Workshop {
 
     fn import(&self, pair: Pair<'_>, runtime: &Handle) -> Outcome {
         match self.try_import(pair, runtime) {
-            Ok(notes) => Outcome::Imported { notes },
+            Ok(Some(notes)) => Outcome::Imported { notes },
+            Ok(None) => Outcome::Unchanged,
             Err(error) => Outcome::Refused(error),
         }
     }
 
-    fn try_import(&self, pair: Pair<'_>, runtime: &Handle) -> Result<Vec<String>, ScanError> {
-        let record = convert(pair, &self.store, runtime, &self.memory)?;
+    /// What is odd about the scan; `None` when there was nothing to do.
+    fn try_import(&self, pair: Pair<'_>, runtime: &Handle) -> Result<Option<Vec<String>>, ScanError> {
+        let Some(record) = convert(pair, &self.store, runtime, &self.memory)? else { return Ok(None) };
         runtime.block_on(lock(&self.writer).record_volume(&record))?;
         // Only now does nothing refer to the group that this one replaces.
         if let Some(before) = self.imported.get(&pair.scan).filter(|before| before.revision != record.group.revision) {
-            let group = GroupName { scan: pair.scan, revision: before.revision.clone() };
-            runtime.block_on(lock(&self.home).replaced(&group))?;
+            let group = group_of(pair.scan, before).path();
+            runtime.block_on(lock(&self.home).replaced(group))?;
         }
-        Ok(record.notes)
+        Ok(Some(record.notes))
     }
 
     /// So that a long import shows what it has, and loses little when it is killed. One thread does this; the others go on.

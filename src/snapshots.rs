@@ -148,14 +148,19 @@ pub async fn fetch_newest(
     store: &Store,
     folder: &std::path::Path,
 ) -> Result<Option<(Pointer, Version)>, SnapshotError> {
-    let newest = match pointer(store, None).await {
-        Err(SnapshotError::Missing { .. }) => None,
-        found => found?,
-    };
+    let newest = newest(store).await?;
     if let Some((pointer, _)) = &newest {
         fetch(store, pointer, &path_in(folder)).await?;
     }
     Ok(newest)
+}
+
+/// The newest pointer, if anything was published.
+async fn newest(store: &Store) -> Result<Option<(Pointer, Version)>, SnapshotError> {
+    match pointer(store, None).await {
+        Err(SnapshotError::Missing { .. }) => Ok(None),
+        found => found,
+    }
 }
 
 /// Copies a snapshot to this machine and holds it against its checksum.

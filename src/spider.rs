@@ -15,6 +15,6 @@ pub mod splits;
 pub use grading::{CONDITIONS, Condition, Grading};
 pub use hugging_face::{HuggingFaceGradings, HuggingFaceMetadata};
 pub use label::{Label, LabelClass, LabelSet};
-pub use metadata::{FIELDS, Field, FieldKind, HuggingFaceType, InvalidCell, Metadata, Value};
+pub use metadata::{FIELDS, Field, FieldKind, HuggingFaceType, InvalidCell, Metadata, Value, fields_digest};
 pub use scan_id::{InvalidScanId, PatientId, ScanId, ScanType};
 pub use splits::{Split, SplitError};

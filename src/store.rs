@@ -21,6 +21,7 @@
 mod bucket;
 mod chunk;
 mod documents;
+mod durability;
 mod exports;
 mod files;
 mod place;
@@ -41,6 +42,7 @@ use crate::volume::ElementType;
 
 pub use chunk::ChunkError;
 pub use documents::GroupFacts;
+pub use durability::PendingWrites;
 pub use exports::{EXPORTS, ExportedFile};
 pub use files::{Found, ReplaceError, Version};
 pub use place::{Place, PlaceError};
@@ -178,6 +180,14 @@ pub enum StoreError {
         /// Why.
         source: object_store::Error,
     },
+    /// What was written may not survive a power failure.
+    #[error("could not write everything below {path} to the disk")]
+    Sync {
+        /// The data folder.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The bytes read are not those that were written.
     #[error("{path} is damaged; import with --again to repair it")]
     Damaged {
@@ -207,7 +217,11 @@ impl StoreError {
             | Self::Unreachable { path, .. }
             | Self::Write { path, .. }
             | Self::Damaged { path, .. } => Some(path),
-            Self::Open { .. } | Self::Settings { .. } | Self::Local { .. } | Self::KeptSlices { .. } => None,
+            Self::Open { .. }
+            | Self::Settings { .. }
+            | Self::Local { .. }
+            | Self::KeptSlices { .. }
+            | Self::Sync { .. } => None,
         }
     }
 }

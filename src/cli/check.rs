@@ -7,7 +7,7 @@ use futures_util::{StreamExt, stream};
 use indicatif::ProgressBar;
 
 use super::Failure;
-use super::import::with_causes;
+use super::printable::{printable, with_causes};
 use super::settings::place;
 use crate::audit::{Finding, Severity, audit};
 use crate::index::CatalogueEntry;
@@ -81,7 +81,7 @@ fn print(
             "{:>6} groups that nothing refers to, left by interrupted imports; they may be deleted",
             orphans.len()
         )?;
-        orphans.iter().try_for_each(|group| writeln!(out, "         {group}"))?;
+        orphans.iter().try_for_each(|group| writeln!(out, "         {}", printable(group)))?;
     }
     writeln!(out, "{:>6} findings about the data", findings.len())?;
     let mut counts = BTreeMap::<_, usize>::new();
@@ -90,7 +90,14 @@ fn print(
         writeln!(out, "         {count:>5} {:<7} {code}", severity.name())?;
     }
     for finding in findings.iter().filter(|finding| finding.severity >= show) {
-        writeln!(out, "{}  {}  {}: {}", finding.scan_id, finding.severity.name(), finding.code, finding.detail)?;
+        writeln!(
+            out,
+            "{}  {}  {}: {}",
+            finding.scan_id,
+            finding.severity.name(),
+            finding.code,
+            printable(&finding.detail)
+        )?;
     }
     Ok(())
 }

@@ -39,7 +39,7 @@ pub(super) fn serve(
     let dir = dir.map_or_else(|| std::env::temp_dir().join("sagittal-demo"), Path::to_owned);
     let (release, data) = (dir.join("release"), dir.join("data"));
     write_release_once(&release)?;
-    let report = import_with_progress(&release, &Destination::folder(&data), import, runtime)?;
+    let report = import_with_progress(&release, &Destination::folder(&data), import.options(), runtime)?;
     let scan = example(&report).ok_or("none of the demo's scans could be imported")?;
     runtime.block_on(serve_place(&Place::Folder(data.clone()), settings, |address| greet(address, scan, &data)))?;
     Ok(ExitCode::SUCCESS)

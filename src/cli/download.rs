@@ -8,7 +8,7 @@ use clap::Args;
 use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 
 use super::Failure;
-use super::import::with_causes;
+use super::printable::with_causes;
 use super::serve::stop_signal;
 use super::settings::seconds;
 use crate::download::{self, Event, Options};

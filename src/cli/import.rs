@@ -8,14 +8,12 @@ use indicatif::{ProgressBar, ProgressStyle};
 use tokio::runtime::Runtime;
 
 use super::Failure;
-use super::settings::{ImportSettings, place};
-use crate::ingest::{self, Destination, Event, Finished, Outcome, Report, Source};
+use super::printable::{listed, printable, with_causes};
+use super::settings::{Grace, ImportSettings, place};
+use crate::ingest::{self, Destination, Event, Finished, Options, Outcome, Report, Source};
 use crate::snapshots::Part;
 use crate::spider::ScanId;
 use crate::store::Place;
-
-/// Most names of a kind that the closing table spells out.
-const SHOWN: usize = 12;
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -39,17 +37,34 @@ pub(super) struct Import {
     /// Minutes between two publications of the index while the import runs, where it travels as snapshots.
     #[arg(long, env = "SAGITTAL_PUBLISH_MINUTES", default_value_t = 5.0, value_parser = minutes)]
     publish_minutes: f64,
+    /// Compare the checksums of files that seem unchanged by length and time; reads the whole release.
+    #[arg(long, conflicts_with = "finish")]
+    verify: bool,
+    /// Remove scans from the data whose files are no longer in SOURCE.
+    #[arg(long, conflicts_with_all = ["finish", "part"])]
+    prune: bool,
+    /// Make the index anew, from SOURCE alone: for one that is damaged, or of a newer version of this program.
+    #[arg(long, conflicts_with_all = ["finish", "part"])]
+    rebuild: bool,
+    #[command(flatten)]
+    grace: Grace,
     #[command(flatten)]
     settings: ImportSettings,
 }
 
 impl Import {
+    fn options(&self) -> Options {
+        Options { verify: self.verify, prune: self.prune, ..self.settings.options() }
+    }
+
     fn destination(&self) -> Destination {
         Destination {
             place: self.data.clone(),
             work: self.work.clone(),
             publish_every: Duration::from_secs_f64(60.0 * self.publish_minutes),
             part: self.part,
+            rebuild: self.rebuild,
+            grace: self.grace.duration(),
         }
     }
 }
@@ -61,7 +76,7 @@ pub(super) fn run(import: &Import, runtime: &Runtime) -> Result<ExitCode, Failur
         writeln!(io::stdout(), "{parts:>6} parts put together\n{scans:>6} scans in the index, revision {revision}")?;
         return Ok(ExitCode::SUCCESS);
     };
-    let report = import_with_progress(source, &destination, &import.settings, runtime)?;
+    let report = import_with_progress(source, &destination, import.options(), runtime)?;
     print(&report, &mut io::stdout().lock())?;
     Ok(if report.refused().next().is_some() { ExitCode::from(1) } else { ExitCode::SUCCESS })
 }
@@ -70,10 +85,10 @@ pub(super) fn run(import: &Import, runtime: &Runtime) -> Result<ExitCode, Failur
 pub(super) fn import_with_progress(
     source: &Path,
     destination: &Destination,
-    settings: &ImportSettings,
+    options: Options,
     runtime: &Runtime,
 ) -> Result<Report, Failure> {
-    let source = Source::open(source)?;
+    let source = Source::open_with_volumes(source)?;
     let bar = ProgressBar::new(0).with_style(style());
     let show = |event: Event<'_>| match event {
         Event::Planned { scans, bytes } => {
@@ -88,7 +103,7 @@ pub(super) fn import_with_progress(
             }
         }
     };
-    let report = ingest::run_into(&source, destination, settings.options(), runtime.handle(), &show);
+    let report = ingest::run_into(&source, destination, options, runtime.handle(), &show);
     bar.finish_and_clear();
     Ok(report?)
 }
@@ -114,31 +129,22 @@ fn print(report: &Report, out: &mut impl Write) -> io::Result<()> {
         writeln!(out, "         {scan}: {}", with_causes(error))?;
     }
     for (scan, notes) in imported {
-        notes.iter().try_for_each(|note| writeln!(out, "         note on {scan}: {note}"))?;
+        notes.iter().try_for_each(|note| writeln!(out, "         note on {scan}: {}", printable(note)))?;
     }
+    list(out, &report.still_served, "of the refused scans are served as they were imported before")?;
+    list(out, &report.removed, "scans removed, because their files are no longer in SOURCE")?;
+    list(out, &report.gone, "scans whose files are no longer in SOURCE: still served, --prune removes them")?;
     list(out, &report.without_volume, "rows of overview.csv without a volume: their metadata is served")?;
     list(out, &report.without_row, "scans without a row in overview.csv: served without metadata")?;
     list(out, &report.unknown_columns, "columns of the tables that the release does not have: not served")?;
-    list(out, &report.ignored_files, "files that are not named like scans: ignored")
+    list(out, &report.ignored_files, "files ignored: not named like scans, or for the reason given")
 }
 
 fn list(out: &mut impl Write, items: &[impl ToString], what: &str) -> io::Result<()> {
     if items.is_empty() {
         return Ok(());
     }
-    let shown: Vec<_> = items.iter().take(SHOWN).map(ToString::to_string).collect();
-    let more = if items.len() > SHOWN { ", …" } else { "" };
-    writeln!(out, "{:>6} {what} ({}{more})", items.len(), shown.join(", "))
-}
-
-pub(super) fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut source = error.source();
-    while let Some(cause) = source {
-        text = format!("{text}: {cause}");
-        source = cause.source();
-    }
-    text
+    writeln!(out, "{:>6} {what} ({})", items.len(), listed(items))
 }
 
 /// A scan to show as an example.

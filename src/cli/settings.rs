@@ -176,8 +176,25 @@ impl ImportSettings {
         crate::ingest::Options {
             jobs: self.jobs.map_or_else(cores, NonZeroUsize::get),
             again: self.again,
+            verify: false,
+            prune: false,
             memory_bytes: self.memory_mb << 20,
         }
+    }
+}
+
+/// How long servers elsewhere may go on reading what is to be deleted.
+#[derive(Debug, Clone, Args)]
+pub(super) struct Grace {
+    /// Seconds that servers get to adopt the new index before voxels of removed scans are deleted, where the index travels as
+    /// snapshots.
+    #[arg(long, env = "SAGITTAL_GRACE_SECONDS", default_value_t = 30.0, value_parser = seconds)]
+    grace_seconds: f64,
+}
+
+impl Grace {
+    pub(super) fn duration(&self) -> Duration {
+        Duration::from_secs_f64(self.grace_seconds)
     }
 }
 

@@ -1,4 +1,5 @@
-//! MetaImage (`.mha`), the container of the SPIDER release: a text header, then the voxels, raw or as a zlib stream.
+//! MetaImage (`.mha`), the container of the SPIDER release: a text header, then the voxels, raw or as a zlib or gzip
+//! stream.
 //!
 //! Facts from ITK's MetaIO library, which is the reference: <https://github.com/Kitware/MetaIO>, `metaUtils.cxx`,
 //! `metaObject.cxx`, `metaImage.cxx`.
@@ -7,7 +8,7 @@
 //! the same file. Refused with an error that says so: voxels in other files (a stranger's header must not name paths),
 //! ASCII voxels, two dimensions, vectors, `HeaderSize`, `FileFormatVersion` other than 0.
 //!
-//! Stricter than MetaIO on purpose: the lengths must match to the byte. Raw voxels fill the rest of the file; a zlib
+//! Stricter than MetaIO on purpose: the lengths must match to the byte. Raw voxels fill the rest of the file; a compressed
 //! stream fills `CompressedDataSize` bytes if that is stated, and these are the rest of the file. Anything more or less
 //! means that the file was cut, spliced or padded, and which voxels are right is then a guess.
 

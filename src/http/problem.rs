@@ -122,7 +122,9 @@ impl Problem {
         match error {
             IndexError::Missing(_) => "the index file is gone",
             IndexError::Busy { .. } => "the index is locked by another process",
-            IndexError::Schema { .. } => "the index comes from another version of this program",
+            IndexError::Schema { .. } | IndexError::Newer { .. } | IndexError::Fields { .. } => {
+                "the index comes from another version of this program"
+            }
             IndexError::Interrupted { .. } => "an import was killed while it changed the index",
             _ => "the index file cannot be read",
         }

@@ -13,7 +13,8 @@ use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions};
 
 use super::convert::Columns;
-use super::{IndexError, MIGRATIONS, path_in};
+use super::{IndexError, path_in, schema};
+use crate::spider::fields_digest;
 use file_identity::FileIdentity;
 
 pub use answers::Page;
@@ -70,8 +71,8 @@ impl Reader {
     /// Opens the index of a data folder.
     ///
     /// # Errors
-    /// [`IndexError::Missing`] when there is none, [`IndexError::Open`] when it cannot be opened,
-    /// [`IndexError::Interrupted`] as of [`Reader::undo_interrupted_change`].
+    /// [`IndexError::Missing`] when there is none, [`IndexError::Forbidden`] or [`IndexError::Open`] when it cannot be opened,
+    /// [`IndexError::Interrupted`] as of [`Reader::undo_interrupted_change`], and whatever else keeps it from being served.
     pub async fn open(data: &Path) -> Result<Self, IndexError> {
         Self::open_file(&path_in(data)).await
     }
@@ -116,7 +117,10 @@ impl Reader {
         path: &Path,
         file: Option<FileIdentity>,
     ) -> Result<Self, IndexError> {
-        let open = |source| IndexError::Open { path: path.to_owned(), source };
+        let open = |source| {
+            IndexError::of_damage(path, source)
+                .unwrap_or_else(|source| IndexError::Open { path: path.to_owned(), source })
+        };
         let pool = connections().connect_with(options).await.map_err(open)?;
         let all = futures_util::future::try_join_all((0..CONNECTIONS).map(|_| pool.acquire())).await.map_err(open)?;
         drop(all);
@@ -176,8 +180,15 @@ impl Reader {
         let newest = sqlx::query("SELECT coalesce(max(version), 0) AS version FROM _sqlx_migrations");
         let index = self.begin().await?;
         let rows = index.all("the schema", newest).await?;
-        let found = rows.first().map_or(Ok(0), |row| Columns(row).get("version"))?;
-        let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
-        if found == wanted { Ok(()) } else { Err(IndexError::Schema { path, found, wanted }) }
+        let found: i64 = rows.first().map_or(Ok(0), |row| Columns(row).get("version"))?;
+        let wanted = schema();
+        match found.cmp(&wanted) {
+            std::cmp::Ordering::Less => return Err(IndexError::Schema { path, found, wanted }),
+            std::cmp::Ordering::Greater => return Err(IndexError::Newer { path, found, wanted }),
+            std::cmp::Ordering::Equal => {}
+        }
+        let rows = index.all("the fields", sqlx::query("SELECT fields FROM state")).await?;
+        let fields: Option<String> = rows.first().map_or(Ok(None), |row| Columns(row).get("fields"))?;
+        if fields.is_none_or(|fields| fields == fields_digest()) { Ok(()) } else { Err(IndexError::Fields { path }) }
     }
 }

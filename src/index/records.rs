@@ -129,4 +129,8 @@ pub struct Imported {
     pub fingerprint: String,
     /// Of the contents.
     pub revision: Arc<str>,
+    /// SHA-256 of the source image, hexadecimal.
+    pub image_sha256: String,
+    /// SHA-256 of the source mask, hexadecimal.
+    pub mask_sha256: String,
 }

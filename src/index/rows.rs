@@ -9,13 +9,20 @@ use crate::spider::{CONDITIONS, Grading, Label, Metadata, PatientId, ScanId};
 use crate::store::GroupName;
 use crate::volume::{QUANTILES, SliceLabel, VolumeLabel};
 
-pub(super) const IMPORTED: &str = "SELECT scan_id, fingerprint, revision FROM volumes JOIN scans USING (scan_key)";
+pub(super) const IMPORTED: &str =
+    "SELECT scan_id, fingerprint, revision, image_sha256, mask_sha256 FROM volumes JOIN scans USING (scan_key)";
 
 /// A row of [`IMPORTED`].
 pub(super) fn imported(row: &SqliteRow) -> Result<(ScanId, Imported), IndexError> {
     let columns = Columns(row);
     let revision = columns.get::<String>("revision")?.into();
-    Ok((columns.parsed("scan_id")?, Imported { fingerprint: columns.get("fingerprint")?, revision }))
+    let imported = Imported {
+        fingerprint: columns.get("fingerprint")?,
+        revision,
+        image_sha256: columns.get("image_sha256")?,
+        mask_sha256: columns.get("mask_sha256")?,
+    };
+    Ok((columns.parsed("scan_id")?, imported))
 }
 
 fn group(columns: &Columns<'_>) -> Result<GroupName, IndexError> {

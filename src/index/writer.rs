@@ -1,18 +1,21 @@
 mod absorb;
 mod derived;
+mod fields;
+mod remove;
 
 use std::collections::HashMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
+use sqlx::migrate::MigrateError;
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqliteSynchronous};
 use sqlx::{AssertSqlSafe, ConnectOptions, Connection, Sqlite, Transaction};
 
 use super::convert::{Columns, geometry_to_json};
 use super::records::{Imported, VolumeRecord};
 use super::rows::{IMPORTED, imported};
-use super::{IndexError, path_in, scan_key};
-use crate::spider::{FIELDS, Grading, Metadata, PatientId, ScanId, Split, Value};
+use super::{IndexError, path_in, scan_key, schema};
+use crate::spider::{FIELDS, Grading, Metadata, PatientId, ScanId, Split, Value, fields_digest};
 use crate::volume::{Geometry, Orientation};
 
 /// How long a change waits for another process's change or question to end.
@@ -22,10 +25,14 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 /// data folder that is made anew, or goes on from a copy, never says that it is what another one was.
 const GROW: &str = "UPDATE state SET revision = max(revision + 1, CAST(unixepoch('subsec') * 1000 AS INTEGER))";
 
+/// The tables with rows of a volume.
+const VOLUME_ROWS: [&str; 5] = ["volumes", "slices", "slice_labels", "scan_labels", "discs"];
+
 /// Changes the index. Each change is one transaction.
 #[derive(Debug)]
 pub struct Writer {
     connection: SqliteConnection,
+    path: PathBuf,
 }
 
 type Change<'a> = Transaction<'a, Sqlite>;
@@ -34,7 +41,7 @@ impl Writer {
     /// Opens the index of a data folder; makes it, or brings its schema up to date, first.
     ///
     /// # Errors
-    /// [`IndexError::Unwritable`] or [`IndexError::Migrate`].
+    /// [`IndexError::Unwritable`], [`IndexError::Damaged`], [`IndexError::Newer`] or [`IndexError::Migrate`].
     pub async fn open(data: &Path) -> Result<Self, IndexError> {
         let path = path_in(data);
         // A rollback journal: finished, the index is one file that a read-only folder can serve.
@@ -42,14 +49,28 @@ impl Writer {
             .filename(&path)
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Delete)
+            // Also the removal of the journal, which is what commits, is on the disk before anything that a commit allows, such as
+            // the deletion of voxels that nothing refers to any more.
+            .synchronous(SqliteSynchronous::Extra)
             .busy_timeout(BUSY_TIMEOUT);
-        let opened = options.connect().await;
-        let mut connection = opened.map_err(|source| IndexError::Unwritable { path: path.clone(), source })?;
+        let unopened = |source| {
+            IndexError::of_damage(&path, source)
+                .unwrap_or_else(|source| IndexError::Unwritable { path: path.clone(), source })
+        };
+        let mut connection = options.connect().await.map_err(unopened)?;
         let migrated = super::MIGRATIONS.run(&mut connection).await;
-        migrated.map_err(|source| IndexError::Migrate { path, source })?;
-        let mut writer = Self { connection };
+        migrated.map_err(|error| unmigrated(&path, error))?;
+        let mut writer = Self { connection, path };
         writer.place_labels().await?;
         Ok(writer)
+    }
+
+    fn unread(&self, what: &'static str, source: sqlx::Error) -> IndexError {
+        IndexError::of_damage(&self.path, source).unwrap_or_else(|source| IndexError::Read { what, source })
+    }
+
+    fn unwritten(&self, what: &'static str, source: sqlx::Error) -> IndexError {
+        IndexError::of_damage(&self.path, source).unwrap_or_else(|source| IndexError::Write { what, source })
     }
 
     /// Grows with every change, and differs between data folders: the time of the last change in milliseconds since 1970, or
@@ -59,7 +80,7 @@ impl Writer {
     /// [`IndexError::Read`].
     pub async fn revision(&mut self) -> Result<u64, IndexError> {
         let row = sqlx::query("SELECT revision FROM state").fetch_one(&mut self.connection).await;
-        Columns(&row.map_err(|source| IndexError::Read { what: "the revision", source })?).count("revision")
+        Columns(&row.map_err(|source| self.unread("the revision", source))?).count("revision")
     }
 
     /// Writes everything that is in the index at this moment as one new file.
@@ -68,7 +89,7 @@ impl Writer {
     /// [`IndexError::Write`], also when there is a file already.
     pub async fn copy_to(&mut self, path: &Path) -> Result<(), IndexError> {
         let copied = sqlx::query("VACUUM INTO ?").bind(path.to_string_lossy()).execute(&mut self.connection).await;
-        copied.map(drop).map_err(|source| IndexError::Write { what: "a copy of the index", source })
+        copied.map(drop).map_err(|source| self.unwritten("a copy of the index", source))
     }
 
     /// The scans whose volumes are in the index.
@@ -77,10 +98,11 @@ impl Writer {
     /// [`IndexError::Read`].
     pub async fn imported(&mut self) -> Result<HashMap<ScanId, Imported>, IndexError> {
         let rows = sqlx::query(IMPORTED).fetch_all(&mut self.connection).await;
-        rows.map_err(|source| IndexError::Read { what: "the imported scans", source })?.iter().map(imported).collect()
+        rows.map_err(|source| self.unread("the imported scans", source))?.iter().map(imported).collect()
     }
 
-    /// Replaces the contents of both tables. Volumes stay. Does nothing when the index has tables with this checksum.
+    /// Replaces the contents of both tables. Volumes stay. Does nothing when the index has tables with this checksum, read with
+    /// the metadata fields of this version.
     ///
     /// # Errors
     /// [`IndexError::Write`]; nothing is changed then.
@@ -93,11 +115,13 @@ impl Writer {
     ) -> Result<(), IndexError> {
         let replaced = async {
             let mut change = self.connection.begin().await?;
-            let known: Option<String> =
-                sqlx::query_scalar("SELECT tables_sha256 FROM state").fetch_one(&mut *change).await?;
-            if known.as_deref() == Some(sha256) {
+            let known: (Option<String>, Option<String>) =
+                sqlx::query_as("SELECT tables_sha256, fields FROM state").fetch_one(&mut *change).await?;
+            let fields = fields_digest();
+            if known == (Some(sha256.to_owned()), Some(fields.clone())) {
                 return Ok(());
             }
+            fields::align(&mut change).await?;
             clear_tables(&mut change).await?;
             for (scan, metadata) in overview {
                 upsert_scan(&mut change, *scan, metadata).await?;
@@ -105,10 +129,12 @@ impl Writer {
             insert_gradings(&mut change, gradings).await?;
             insert_splits(&mut change, splits).await?;
             derived::renew(&mut change).await?;
-            sqlx::query("UPDATE state SET tables_sha256 = ?").bind(sha256).execute(&mut *change).await?;
+            let state = sqlx::query("UPDATE state SET tables_sha256 = ?, fields = ?").bind(sha256).bind(fields);
+            state.execute(&mut *change).await?;
             finish(change).await
         };
-        replaced.await.map_err(|source| IndexError::Write { what: "the tables", source })
+        let replaced = replaced.await;
+        replaced.map_err(|source| self.unwritten("the tables", source))
     }
 
     /// Makes one scan visible, with its slices and labels; replaces what was there of it.
@@ -121,8 +147,8 @@ impl Writer {
             let key = scan_key(record.group.scan);
             insert_scan_if_missing(&mut change, record.group.scan).await?;
             derived::count_label_pixels(&mut change, key, -1).await?;
-            for table in ["volumes", "slices", "slice_labels", "scan_labels", "discs"] {
-                // Safe: the names are the five literals above.
+            for table in VOLUME_ROWS {
+                // Safe: the names are constants.
                 let delete = AssertSqlSafe(format!("DELETE FROM {table} WHERE scan_key = ?"));
                 sqlx::query(delete).bind(key).execute(&mut *change).await?;
             }
@@ -132,7 +158,21 @@ impl Writer {
             derived::join_discs(&mut change, Some(key)).await?;
             finish(change).await
         };
-        recorded.await.map_err(|source| IndexError::Write { what: "a scan", source })
+        let recorded = recorded.await;
+        recorded.map_err(|source| self.unwritten("a scan", source))
+    }
+}
+
+fn unmigrated(path: &Path, error: MigrateError) -> IndexError {
+    let path = path.to_owned();
+    match error {
+        // One that this version does not know.
+        MigrateError::VersionMissing(found) => IndexError::Newer { path, found, wanted: schema() },
+        MigrateError::Execute(source) | MigrateError::ExecuteMigration(source, _) => {
+            IndexError::of_damage(&path, source)
+                .unwrap_or_else(|source| IndexError::Migrate { path, source: MigrateError::Execute(source) })
+        }
+        source => IndexError::Migrate { path, source },
     }
 }
 

@@ -10,7 +10,7 @@ use super::grid;
 use super::labels::{self, MaskError};
 use super::source::{SourceError, SourceFile};
 use crate::formats::metaimage::{self, MetaImageError};
-use crate::index::VolumeRecord;
+use crate::index::{Imported, VolumeRecord};
 use crate::spider::ScanId;
 use crate::store::{Array, GroupFacts, GroupName, Store, StoreError};
 use crate::volume::{Intensity, IntensityError, LabelStatistics, Orientation, Volume};
@@ -82,6 +82,8 @@ pub(super) struct Pair<'a> {
     pub(super) scan: ScanId,
     pub(super) image: &'a SourceFile,
     pub(super) mask: &'a SourceFile,
+    /// What was imported before, if files with the same checksums need not be converted.
+    pub(super) verified_against: Option<&'a Imported>,
 }
 
 impl Pair<'_> {
@@ -96,16 +98,20 @@ impl Pair<'_> {
     }
 }
 
-/// Converts one scan into the store.
+/// Converts one scan into the store, where it is durable when this returns. `None`: the files are those that were imported before.
 pub(super) fn convert(
     pair: Pair<'_>,
     store: &Store,
     runtime: &Handle,
     memory: &MemoryBudget,
-) -> Result<VolumeRecord, ScanError> {
+) -> Result<Option<VolumeRecord>, ScanError> {
     let _lease = memory.take(memory_needed(pair.image)? + memory_needed(pair.mask)? / 2);
     let (mask_file, image_file) = (read(pair.mask)?, read(pair.image)?);
     let (image_sha256, mask_sha256) = (sha256(&image_file), sha256(&mask_file));
+    let is_same = |known: &Imported| (&known.image_sha256, &known.mask_sha256) == (&image_sha256, &mask_sha256);
+    if pair.verified_against.is_some_and(is_same) {
+        return Ok(None);
+    }
     let group = GroupName { scan: pair.scan, revision: revision(&image_sha256, &mask_sha256) };
 
     let image = parse(pair.image, &image_file)?;
@@ -115,16 +121,25 @@ pub(super) fn convert(
     let (source_geometry, element, mask_element) = (image.geometry, image.element, mask.element);
     let mut notes = grid::compare(&source_geometry, &mask.geometry).map_err(ScanError::Grid)?;
 
+    let pending = store.begin_writes()?;
     store.remove_unfinished(&group)?;
     let orientation = Orientation::to_canonical(&source_geometry);
     let labels = write_mask(mask, orientation, &group, store, runtime)?;
     notes.extend(labels::outside_the_scheme(&labels.whole));
     let intensity = write_image(image, orientation, &group, store, runtime)?;
     let geometry = orientation.apply_to_geometry(&source_geometry);
-    let labels_present = labels.whole.iter().map(|found| found.label).collect();
-    runtime.block_on(store.write_documents(&group, &GroupFacts { element, geometry, labels: labels_present }))?;
+    let facts = GroupFacts {
+        element,
+        geometry,
+        labels: labels.whole.iter().map(|found| found.label).collect(),
+        range: (intensity.min, intensity.max),
+        window: intensity.foreground_window,
+    };
+    runtime.block_on(store.write_documents(&group, &facts))?;
+    // The index must not name what a power failure could still take away.
+    pending.sync()?;
 
-    Ok(VolumeRecord {
+    Ok(Some(VolumeRecord {
         group,
         fingerprint: pair.fingerprint(),
         image_sha256,
@@ -135,7 +150,7 @@ pub(super) fn convert(
         intensity,
         labels,
         notes,
-    })
+    }))
 }
 
 fn write_mask(

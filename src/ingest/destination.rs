@@ -16,6 +16,11 @@ pub struct Destination {
     pub publish_every: Duration,
     /// The part to import, if it is not the whole.
     pub part: Option<Part>,
+    /// Begin a new index instead of going on from the one that is there, which may be unusable.
+    pub rebuild: bool,
+    /// Where the index travels as snapshots: how long servers elsewhere may take to adopt an index without scans that were removed,
+    /// before the voxels of these are deleted.
+    pub grace: Duration,
 }
 
 impl Destination {
@@ -28,7 +33,14 @@ impl Destination {
     /// A place, with what is usual.
     #[must_use]
     pub fn new(place: Place) -> Self {
-        Self { place, work: None, publish_every: Duration::from_mins(5), part: None }
+        Self {
+            place,
+            work: None,
+            publish_every: Duration::from_mins(5),
+            part: None,
+            rebuild: false,
+            grace: Duration::from_secs(30),
+        }
     }
 
     /// Opens the store; makes the folder, if it is one.
@@ -37,6 +49,11 @@ impl Destination {
             std::fs::create_dir_all(folder)
                 .map_err(|source| ImportError::Folder { folder: folder.display().to_string(), source })?;
         }
+        self.existing_store()
+    }
+
+    /// Opens a store that was made before.
+    pub(super) fn existing_store(&self) -> Result<Store, ImportError> {
         // What is written is not read again.
         Ok(Store::open(&self.place, &KeptSlices::default())?)
     }

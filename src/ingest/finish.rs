@@ -31,7 +31,7 @@ pub fn finish(destination: &Destination, runtime: &Handle) -> Result<Finished, I
         // All parts in one index first: readers of an index in a folder see all of them or none.
         let merged = merge(&store, destination, &parts).await?;
         let mut home = Home::open(&store, &Destination { part: None, ..destination.clone() }).await?;
-        let mut writer = Writer::open(home.folder()).await?;
+        let mut writer = home.writer().await?;
         home.absorb(&mut writer, merged.folder()).await?;
         for part in &parts {
             part.delete(&store).await?;

@@ -1,5 +1,5 @@
-//! Where a release is read from: a folder with `images/` and `masks/`, or with `images.zip` and `masks.zip`, which are
-//! read without unpacking, and the two tables.
+//! Where a release is read from: a folder with the two tables, and with `images/` and `masks/`, or with `images.zip` and
+//! `masks.zip`, which are read without unpacking.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -16,6 +16,10 @@ pub const OVERVIEW: &str = "overview.csv";
 /// Name of the table of gradings.
 pub const GRADINGS: &str = "radiological_gradings.csv";
 
+/// Folders inside `images/` and `masks/` that are looked into, one in the other: archives that were unpacked inside a folder of the
+/// same name have one.
+const DEEPEST: usize = 3;
+
 /// A release, listed but not yet read.
 #[derive(Debug)]
 pub struct Source {
@@ -27,7 +31,7 @@ pub struct Source {
     pub images: BTreeMap<ScanId, SourceFile>,
     /// Masks by scan.
     pub masks: BTreeMap<ScanId, SourceFile>,
-    /// Files among the images and masks whose names are not those of scans.
+    /// Files and folders that are not read: those not named like scans by name alone, others with the reason.
     pub ignored: Vec<String>,
 }
 
@@ -76,6 +80,18 @@ pub enum SourceError {
         /// Where they were looked for.
         folder: String,
     },
+    /// There are tables and nothing else.
+    #[error(
+        "there is no scan among the images and masks in {folder}; scans are files named like 5_t2_SPACE.mha, in images/ and masks/ \
+         or in images.zip and masks.zip{}",
+        found(.ignored)
+    )]
+    Nothing {
+        /// Where they were looked for.
+        folder: String,
+        /// What was found instead.
+        ignored: Vec<String>,
+    },
     /// Two files claim to be the same scan.
     #[error("{kind} has {scan} twice: {first} and {second}; keep one")]
     Twice {
@@ -90,7 +106,25 @@ pub enum SourceError {
     },
 }
 
+/// The first few of what was found instead.
+fn found(ignored: &[String]) -> String {
+    let first: Vec<_> = ignored.iter().take(3).map(String::as_str).collect();
+    if first.is_empty() { String::new() } else { format!(" (found instead: {})", first.join(", ")) }
+}
+
 impl Source {
+    /// Lists a release that has volumes, and not only its tables.
+    ///
+    /// # Errors
+    /// [`SourceError`], as of [`Source::open`], and [`SourceError::Nothing`].
+    pub fn open_with_volumes(folder: &Path) -> Result<Self, SourceError> {
+        let source = Self::open(folder)?;
+        if source.images.is_empty() && source.masks.is_empty() {
+            return Err(SourceError::Nothing { folder: folder.display().to_string(), ignored: source.ignored });
+        }
+        Ok(source)
+    }
+
     /// Lists a release. Reads the two tables and the archives' directories, and nothing else.
     ///
     /// # Errors
@@ -177,29 +211,86 @@ fn table(folder: &Path, table: &'static str) -> Result<Vec<u8>, SourceError> {
     })
 }
 
-fn volumes(
-    folder: &Path,
-    kind: &'static str,
-    ignored: &mut Vec<String>,
-) -> Result<BTreeMap<ScanId, SourceFile>, SourceError> {
+/// Images or masks as one folder or archive has them.
+#[derive(Debug, Default)]
+struct Listed {
+    volumes: BTreeMap<ScanId, SourceFile>,
+    ignored: Vec<String>,
+}
+
+/// Lists the folder or the archive of a kind: whichever holds more scans, if both are there.
+fn volumes(folder: &Path, kind: &'static str, ignored: &mut Vec<String>) -> Result<Volumes, SourceError> {
     let (plain, archive) = (folder.join(kind), folder.join(format!("{kind}.zip")));
-    let files = match (plain.is_dir(), archive.is_file()) {
-        (true, _) => files_of_folder(&plain)?,
-        (false, true) => files_of_archive(&archive)?,
-        (false, false) => return Err(SourceError::NoVolumes { kind, folder: folder.display().to_string() }),
+    let in_folder = plain.is_dir().then(|| list_folder(&plain, kind)).transpose()?;
+    let in_archive = archive.is_file().then(|| list_archive(&archive, kind));
+    let chosen = match (in_folder, in_archive) {
+        (None, None) => return Err(SourceError::NoVolumes { kind, folder: folder.display().to_string() }),
+        (Some(listed), None) => listed,
+        (None, Some(listed)) => listed?,
+        (Some(listed), Some(Err(error))) => {
+            if listed.volumes.is_empty() {
+                return Err(error);
+            }
+            ignored.push(format!("{}: it cannot be read; {kind}/ is read instead", archive.display()));
+            listed
+        }
+        (Some(in_folder), Some(Ok(in_archive))) => {
+            let (files, members) = (in_folder.volumes.len(), in_archive.volumes.len());
+            if files >= members {
+                ignored.push(format!("{}: {members} scans; {kind}/, with {files}, is read instead", archive.display()));
+                in_folder
+            } else {
+                ignored
+                    .push(format!("{}: {files} scans; {kind}.zip, with {members}, is read instead", plain.display()));
+                in_archive
+            }
+        }
     };
-    let mut volumes = BTreeMap::<ScanId, SourceFile>::new();
-    for file in files {
+    ignored.extend(chosen.ignored);
+    Ok(chosen.volumes)
+}
+
+type Volumes = BTreeMap<ScanId, SourceFile>;
+
+fn list_archive(archive: &Path, kind: &'static str) -> Result<Listed, SourceError> {
+    let mut listed = Listed::default();
+    for file in files_of_archive(archive)? {
         let Some(scan) = scan_of(&file) else {
-            ignored.push(file.name());
+            listed.ignored.push(file.name());
             continue;
         };
-        if let Some(first) = volumes.get(&scan) {
+        if let Some(first) = listed.volumes.get(&scan) {
             return Err(SourceError::Twice { kind, scan, first: first.name(), second: file.name() });
         }
-        volumes.insert(scan, file);
+        listed.volumes.insert(scan, file);
     }
-    Ok(volumes)
+    Ok(listed)
+}
+
+/// Of a scan that is there twice the file in the outer folder is taken.
+fn list_folder(folder: &Path, kind: &'static str) -> Result<Listed, SourceError> {
+    let mut listed = Listed::default();
+    let mut files = Vec::new();
+    list_files(folder, 0, &mut files, &mut listed.ignored)?;
+    files.sort_by_key(|(depth, _)| *depth);
+    let mut depths = BTreeMap::new();
+    for (depth, file) in files {
+        let Some(scan) = scan_of(&file) else {
+            listed.ignored.push(file.name());
+            continue;
+        };
+        match listed.volumes.get(&scan) {
+            Some(first) if depths.get(&scan) == Some(&depth) => {
+                return Err(SourceError::Twice { kind, scan, first: first.name(), second: file.name() });
+            }
+            Some(first) => listed.ignored.push(format!("{}: {} is read instead", file.name(), first.name())),
+            None => {
+                depths.insert(scan, depth);
+                listed.volumes.insert(scan, file);
+            }
+        }
+    }
+    Ok(listed)
 }
 
 /// `images/5_t2_SPACE.mha` → 5_t2_SPACE.
@@ -208,22 +299,50 @@ fn scan_of(file: &SourceFile) -> Option<ScanId> {
     path.file_name()?.to_str()?.strip_suffix(".mha")?.parse().ok()
 }
 
-fn files_of_folder(folder: &Path) -> Result<Vec<SourceFile>, SourceError> {
-    let failed = |path: &Path| {
-        let path = path.display().to_string();
-        move |source| SourceError::Read { path, source }
-    };
-    let mut files = Vec::new();
-    for entry in fs::read_dir(folder).map_err(failed(folder))? {
-        let path = entry.map_err(failed(folder))?.path();
-        let metadata = fs::metadata(&path).map_err(failed(&path))?;
+/// The files below a folder, each with the number of folders that it is in. What cannot be read is named, and does not keep the
+/// rest from being read.
+fn list_files(
+    folder: &Path,
+    depth: usize,
+    files: &mut Vec<(usize, SourceFile)>,
+    ignored: &mut Vec<String>,
+) -> Result<(), SourceError> {
+    let failed = |source| SourceError::Read { path: folder.display().to_string(), source };
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .map_err(failed)?
+        .map(|entry| Ok(entry?.path()))
+        .collect::<io::Result<_>>()
+        .map_err(failed)?;
+    paths.sort();
+    for path in paths {
+        let named = |why: &dyn std::fmt::Display| format!("{}: {why}", path.display());
+        let is_link = path.is_symlink();
+        let metadata = match fs::metadata(&path) {
+            Ok(metadata) => metadata,
+            Err(error) if is_link => {
+                ignored.push(named(&format!("a link that leads nowhere ({error})")));
+                continue;
+            }
+            Err(error) => {
+                ignored.push(named(&error));
+                continue;
+            }
+        };
         if metadata.is_file() {
             let modified = metadata.modified().ok().and_then(|time| time.duration_since(UNIX_EPOCH).ok());
             let stamp = modified.map_or(0, |since| since.as_nanos() as u64);
-            files.push(SourceFile { path, member: None, bytes: metadata.len(), stamp });
+            files.push((depth, SourceFile { path, member: None, bytes: metadata.len(), stamp }));
+        } else if !metadata.is_dir() {
+            ignored.push(named(&"neither a file nor a folder"));
+        } else if is_link || depth == DEEPEST {
+            ignored.push(named(&"a folder that is linked or nested too deep"));
+        } else if path.file_name().is_none_or(|name| name != "__MACOSX")
+            && let Err(error) = list_files(&path, depth + 1, files, ignored)
+        {
+            ignored.push(error.to_string());
         }
     }
-    Ok(files)
+    Ok(())
 }
 
 fn files_of_archive(path: &Path) -> Result<Vec<SourceFile>, SourceError> {

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::SystemTime;
 
-use super::{FOLDER, POINTER, Pointer, Scratch, SnapshotError, fetch_newest, pointer};
+use super::{FOLDER, POINTER, Pointer, Scratch, SnapshotError, fetch_newest, newest, pointer};
 use crate::store::{ReplaceError, Store, Version};
 
 /// Snapshots that are kept, the newest included: a replica may be fetching the one before.
@@ -21,13 +21,14 @@ pub struct Publisher {
 }
 
 impl Publisher {
-    /// Fetches the newest snapshot into a working folder, where an import goes on from it.
+    /// Fetches the newest snapshot into a working folder, where an import goes on from it; or, to `rebuild` the index, only notes
+    /// which it is.
     ///
     /// # Errors
     /// [`SnapshotError`].
-    pub async fn begin(store: &Store, work: Option<&Path>) -> Result<Self, SnapshotError> {
+    pub async fn begin(store: &Store, work: Option<&Path>, rebuild: bool) -> Result<Self, SnapshotError> {
         let scratch = Scratch::new(store.place(), work)?;
-        let seen = fetch_newest(store, scratch.folder()).await?;
+        let seen = if rebuild { newest(store).await? } else { fetch_newest(store, scratch.folder()).await? };
         Ok(Self { store: store.clone(), scratch, seen })
     }
 
@@ -76,6 +77,24 @@ impl Publisher {
         }
         if let Err(error) = self.clear_up(before.map(|(pointer, _)| pointer), referred).await {
             tracing::warn!(error = &error as &dyn std::error::Error, "could not delete what is no longer needed");
+        }
+        Ok(())
+    }
+
+    /// Deletes groups, and every snapshot but the newest, since those before tell of them.
+    ///
+    /// # Errors
+    /// [`SnapshotError::Store`].
+    pub async fn forget(&self, groups: &[String]) -> Result<(), SnapshotError> {
+        let newest = self.seen.as_ref().map(|(pointer, _)| pointer);
+        for (path, _) in self.store.files_under(FOLDER).await? {
+            let is_older = |pointer: &Pointer| revision_of(&path).is_some_and(|revision| revision < pointer.revision);
+            if newest.is_some_and(is_older) {
+                self.store.delete(&path).await?;
+            }
+        }
+        for group in groups {
+            self.store.remove_group(group).await?;
         }
         Ok(())
     }

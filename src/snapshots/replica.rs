@@ -93,7 +93,7 @@ async fn open(store: &Store, scratch: &Scratch, pointer: &Pointer) -> Result<Rea
     let made = std::fs::create_dir_all(scratch.folder());
     made.map_err(|source| SnapshotError::Scratch { folder: scratch.folder().to_owned(), source })?;
     let opened = match fetch(store, pointer, &path).await {
-        Ok(()) => Reader::open_copy(&path).await.map_err(SnapshotError::from),
+        Ok(()) => Reader::open_copy(&path).await.map_err(|error| error.of_copy(&store.place().to_string()).into()),
         Err(error) => Err(error),
     };
     if let Err(error) = std::fs::remove_file(&path) {

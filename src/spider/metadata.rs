@@ -6,6 +6,7 @@ mod tests;
 pub use cell::{InvalidCell, Value};
 pub use fields::FIELDS;
 use serde::ser::{Serialize, SerializeMap, Serializer};
+use sha2::{Digest, Sha256};
 
 /// How the cleaned value of a field looks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -20,6 +21,18 @@ pub enum FieldKind {
     Reals,
     /// Several texts; a single one is a list of one.
     Texts,
+}
+
+impl FieldKind {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Integer => "integer",
+            Self::Real => "real",
+            Self::Text => "text",
+            Self::Reals => "reals",
+            Self::Texts => "texts",
+        }
+    }
 }
 
 /// The type of a field in the Hugging Face edition of the data set, by its name there.
@@ -50,6 +63,16 @@ pub struct Field {
     pub unit: Option<&'static str>,
     /// What it is, in a few words.
     pub description: &'static str,
+}
+
+/// Changes when the columns, names or types of [`FIELDS`] do: 16 hexadecimal digits.
+#[must_use]
+pub fn fields_digest() -> String {
+    let mut hash = Sha256::new();
+    for field in &FIELDS {
+        hash.update(format!("{}\t{}\t{}\n", field.column, field.name, field.kind.name()));
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// What `overview.csv` says of one scan: every cell as it was, and cleaned.

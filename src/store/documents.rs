@@ -16,6 +16,10 @@ pub struct GroupFacts {
     pub geometry: Geometry,
     /// Labels that occur in the mask.
     pub labels: Vec<Label>,
+    /// Smallest and largest value of the image.
+    pub range: (f64, f64),
+    /// The part of the range that viewers begin with.
+    pub window: (f64, f64),
 }
 
 /// Paths of the documents inside a group.
@@ -45,7 +49,18 @@ fn affine(facts: &GroupFacts) -> Value {
 }
 
 fn image(scan: ScanId, facts: &GroupFacts) -> Value {
-    json!({ "version": "0.5", "multiscales": [multiscale(facts, &scan.to_string(), "image")] })
+    json!({ "version": "0.5", "multiscales": [multiscale(facts, &scan.to_string(), "image")], "omero": rendering(facts) })
+}
+
+/// How viewers show the image at first: grey, with a window that a few very bright voxels do not decide, in the middle slice.
+fn rendering(facts: &GroupFacts) -> Value {
+    let ((min, max), (start, end)) = (facts.range, facts.window);
+    let window = json!({ "min": min, "max": max, "start": start, "end": end });
+    let channel = json!({
+        "label": "MRI", "color": "FFFFFF", "active": true, "coefficient": 1, "family": "linear", "inverted": false, "window": window
+    });
+    let middle = facts.geometry.shape()[0] / 2;
+    json!({ "version": "0.5", "channels": [channel], "rdefs": { "model": "greyscale", "defaultT": 0, "defaultZ": middle } })
 }
 
 fn labels_image(facts: &GroupFacts) -> Value {

@@ -88,8 +88,9 @@ impl Store {
             Some(version) => PutMode::Update(UpdateVersion { e_tag: Some(version.0.clone()), version: None }),
         };
         let options = PutOptions { mode, ..PutOptions::default() };
+        let pending = self.begin_writes()?;
         match self.objects.put_opts(&Path::from(path), contents.into(), options).await {
-            Ok(_) => Ok(()),
+            Ok(_) => Ok(pending.sync()?),
             Err(object_store::Error::Precondition { .. } | object_store::Error::AlreadyExists { .. }) => {
                 Err(ReplaceError::Changed)
             }
@@ -130,13 +131,14 @@ impl Store {
         Ok(false)
     }
 
-    /// Copies a file of this machine into the store. It appears when it is whole.
+    /// Copies a file of this machine into the store. It appears when it is whole, and is on the disk when this returns.
     ///
     /// # Errors
-    /// [`StoreError::Write`] or [`StoreError::Local`].
+    /// [`StoreError::Write`], [`StoreError::Sync`] or [`StoreError::Local`].
     pub async fn upload(&self, from: &FsPath, path: &str) -> Result<(), StoreError> {
         let local = |source| StoreError::Local { path: from.to_owned(), source };
         let failed = |source| StoreError::Write { path: path.to_owned(), source };
+        let pending = self.begin_writes()?;
         let mut file = tokio::fs::File::open(from).await.map_err(local)?;
         let mut writer = BufWriter::with_capacity(self.objects.clone(), Path::from(path), PIECE as usize)
             .with_max_concurrency(PIECES_AT_ONCE);
@@ -149,7 +151,8 @@ impl Store {
             writer.put(piece.into()).await.map_err(failed)?;
         }
         let finished = writer.shutdown().await;
-        finished.map_err(|error| failed(object_store::Error::Generic { store: "upload", source: error.into() }))
+        finished.map_err(|error| failed(object_store::Error::Generic { store: "upload", source: error.into() }))?;
+        pending.sync()
     }
 
     /// Copies a file of `bytes` bytes from the store to this machine and gives its SHA-256, hexadecimal.

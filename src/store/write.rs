@@ -7,6 +7,7 @@ use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
 use super::documents::{self, GroupFacts};
 use super::{Array, GROUPS, GroupName, Place, Store, StoreError, chunk};
+use crate::spider::ScanId;
 use crate::volume::Volume;
 
 impl Store {
@@ -89,6 +90,15 @@ impl Store {
         let listed = self.objects.list_with_delimiter(Some(&prefix)).await;
         let listed = listed.map_err(|source| self.unread(prefix.as_ref(), source))?;
         Ok(listed.common_prefixes.iter().map(ToString::to_string).collect())
+    }
+
+    /// Paths of all groups of a scan, relative to the data folder.
+    ///
+    /// # Errors
+    /// [`StoreError::Read`].
+    pub async fn groups_of(&self, scan: ScanId) -> Result<Vec<String>, StoreError> {
+        let start = format!("{GROUPS}/{scan}-");
+        Ok(self.groups().await?.into_iter().filter(|path| path.starts_with(&start)).collect())
     }
 
     async fn put(&self, path: &Path, payload: PutPayload) -> Result<(), StoreError> {

@@ -178,7 +178,8 @@ fn a_malformed_table_stops_the_import_before_anything_is_written() {
     release.write("overview.csv", b"new_file_name,sex\r\n1_t1,F\r\n");
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let source = Source::open(release.dir.path()).unwrap();
-    let options = sagittal::ingest::Options { jobs: 1, again: false, memory_bytes: 1 << 20 };
+    let options =
+        sagittal::ingest::Options { jobs: 1, again: false, verify: false, prune: false, memory_bytes: 1 << 20 };
     let folder = data.path().join("data");
     let result = sagittal::ingest::run(&source, &folder, options, runtime.handle(), &|_| ());
     assert!(matches!(result, Err(ImportError::Table { table: "overview.csv", .. })));

@@ -188,7 +188,7 @@ impl Release {
     pub fn import_into(&self, destination: &Destination) -> Result<Report, ImportError> {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let source = Source::open(self.dir.path()).unwrap();
-        let options = Options { jobs: 2, again: false, memory_bytes: 64 << 20 };
+        let options = Options { jobs: 2, again: false, verify: false, prune: false, memory_bytes: 64 << 20 };
         ingest::run_into(&source, destination, options, runtime.handle(), &|_| ())
     }
 }

@@ -16,7 +16,7 @@ const IDENTITY: [f64; 9] = [1.0, 0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0, 1.0];
 pub enum Encoding {
     /// As they are.
     Raw,
-    /// As one zlib stream.
+    /// As one zlib or gzip stream.
     Zlib {
         /// Its length in bytes, if the header states it.
         stated_bytes: Option<usize>,

@@ -4,6 +4,8 @@ use super::{Encoding, Header, MetaImageError};
 
 /// Deflate cannot expand more than this: <https://zlib.net/zlib_tech.html>, "Maximum Compression Factor".
 const DEFLATE_MAX_RATIO: usize = 1032;
+/// The largest window that deflate has, in bits.
+const WINDOW_BITS: u8 = 15;
 /// Room for rounding at the edges of very short streams.
 const DEFLATE_SLACK: usize = 1032;
 
@@ -29,13 +31,17 @@ pub(super) fn read(header: &Header, payload: &[u8], limit: usize) -> Result<Vec<
     Ok(bytes)
 }
 
-/// Inflates a zlib stream that must fill `payload` and hold exactly `expected` bytes.
+/// The first bytes of a gzip stream (RFC 1952).
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// Inflates a zlib or gzip stream; MetaIO, too, tells them apart by their first bytes. It must fill `payload` and hold exactly
+/// `expected` bytes.
 fn inflate(payload: &[u8], expected: usize) -> Result<Vec<u8>, MetaImageError> {
     if expected > payload.len().saturating_mul(DEFLATE_MAX_RATIO).saturating_add(DEFLATE_SLACK) {
         return Err(MetaImageError::Impossible { expected, compressed: payload.len() });
     }
     let mut bytes = vec![0; expected];
-    let mut stream = Decompress::new(true);
+    let mut stream = if payload.starts_with(GZIP) { Decompress::new_gzip(WINDOW_BITS) } else { Decompress::new(true) };
     let mut beyond = [0];
     loop {
         let (consumed, inflated) = (stream.total_in() as usize, stream.total_out() as usize);

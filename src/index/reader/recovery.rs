@@ -33,5 +33,8 @@ pub(super) async fn undo_interrupted_change(path: &Path) -> Result<(), IndexErro
         sqlx::query("SELECT count(*) FROM sqlite_master").execute(&mut connection).await?;
         connection.close().await
     };
-    undone.await.map_err(|source| IndexError::Interrupted { path: path.to_owned(), source })
+    undone.await.map_err(|source| {
+        IndexError::of_damage(path, source)
+            .unwrap_or_else(|source| IndexError::Interrupted { path: path.to_owned(), source })
+    })
 }

@@ -4,12 +4,12 @@ use std::path::Path;
 
 use sqlx::{AssertSqlSafe, Connection};
 
-use super::{Change, GROW, Writer, clear_tables, derived};
-use crate::index::{FILE, IndexError, MIGRATIONS};
-use crate::spider::FIELDS;
+use super::{Change, GROW, Writer, clear_tables, derived, fields};
+use crate::index::{FILE, IndexError, schema};
+use crate::spider::{FIELDS, fields_digest};
 
 /// The columns of `scans` that come with a volume.
-const VOLUME_COLUMNS: &str = "slices, rows, columns, slice_spacing_mm, row_spacing_mm, column_spacing_mm,
+pub(super) const VOLUME_COLUMNS: &str = "slices, rows, columns, slice_spacing_mm, row_spacing_mm, column_spacing_mm,
     source_axis_codes, element_type, value_min, value_max, value_mean, best_slice, bytes";
 
 /// What is kept of a volume; discs and counts are made from it.
@@ -57,9 +57,18 @@ impl Writer {
             .fetch_one(&mut self.connection)
             .await
             .map_err(|source| IndexError::Open { path: path.to_owned(), source })?;
-        let wanted = MIGRATIONS.iter().map(|migration| migration.version).max().unwrap_or(0);
+        let wanted = schema();
         if found != wanted {
             return Err(IndexError::Schema { path: path.to_owned(), found, wanted });
+        }
+        let other_fields = "SELECT count(*) FROM part.state WHERE fields IS NOT NULL AND fields <> ?";
+        let other_fields: i64 = sqlx::query_scalar(other_fields)
+            .bind(fields_digest())
+            .fetch_one(&mut self.connection)
+            .await
+            .map_err(|source| IndexError::Open { path: path.to_owned(), source })?;
+        if other_fields != 0 {
+            return Err(IndexError::Fields { path: path.to_owned() });
         }
         let absorbed = async {
             let mut change = self.connection.begin().await?;
@@ -79,12 +88,13 @@ impl Writer {
 
 /// Takes over what comes from the two tables of the release. Gives 1 if that was something else than before, or 0.
 async fn absorb_tables(change: &mut Change<'_>) -> sqlx::Result<u64> {
-    let differs =
-        "SELECT part.state.tables_sha256 IS NOT NULL AND part.state.tables_sha256 IS NOT main.state.tables_sha256
+    let differs = "SELECT part.state.tables_sha256 IS NOT NULL AND (part.state.tables_sha256, part.state.fields)
+            IS NOT (main.state.tables_sha256, main.state.fields)
         FROM part.state, main.state";
     if !sqlx::query_scalar::<_, bool>(differs).fetch_one(&mut **change).await? {
         return Ok(0);
     }
+    fields::align(change).await?;
     clear_tables(change).await?;
     absorb_new_scans(change).await?;
     let columns: Vec<_> = FIELDS.iter().map(|field| field.name).collect();
@@ -93,7 +103,7 @@ async fn absorb_tables(change: &mut Change<'_>) -> sqlx::Result<u64> {
         "INSERT INTO main.scan_cells SELECT * FROM part.scan_cells".to_owned(),
         "INSERT INTO main.gradings SELECT * FROM part.gradings".to_owned(),
         "INSERT INTO main.patients SELECT * FROM part.patients".to_owned(),
-        "UPDATE main.state SET tables_sha256 = (SELECT tables_sha256 FROM part.state)".to_owned(),
+        "UPDATE main.state SET (tables_sha256, fields) = (SELECT tables_sha256, fields FROM part.state)".to_owned(),
     ] {
         // Safe: the names are constants and those of FIELDS.
         sqlx::query(AssertSqlSafe(statement)).execute(&mut **change).await?;
