@@ -101,11 +101,12 @@ mod tests {
         }
     }
 
-    /// The tables at hand are those of the record.
     #[test]
-    fn lengths_are_those_of_the_files() {
+    #[ignore = "reads the real release: SAGITTAL_RELEASE"]
+    fn lengths_are_those_of_the_releases_tables() {
+        let release = std::env::var("SAGITTAL_RELEASE").expect("this test needs SAGITTAL_RELEASE");
         for file in &FILES[2..] {
-            let path = format!(concat!(env!("CARGO_MANIFEST_DIR"), "/../shared/spider/{}"), file.name);
+            let path = format!("{release}/{}", file.name);
             let found =
                 std::fs::metadata(&path).unwrap_or_else(|error| panic!("this test needs the file {path}: {error}"));
             assert_eq!(found.len(), file.bytes, "{}", file.name);

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Writes metaimage.json: what SimpleITK reads from MetaImage files.
 
-    make_metaimage.py [SHARED]
+    make_metaimage.py METAIMAGES RELEASE
 
-`shared`: the files in SHARED/mha and SHARED/spider (default: ../../../shared), which stay where they are.
+`foreign`: the files of other programs in METAIMAGES; `release`: the images and masks of RELEASE, a part of the real
+release. Both stay where they are: the tests read them where SAGITTAL_METAIMAGES and SAGITTAL_RELEASE name them.
 `made`: small files that SimpleITK wrote, one per voxel type and encoding, and hand-written headers that use the format's
 less common spellings; each with its whole contents in hex.
 
@@ -104,16 +105,18 @@ def spelled():
 
 
 def main():
-    shared = Path(sys.argv[1]) if len(sys.argv) > 1 else HERE.parents[2] / "shared"
-    files = sorted(p for pattern in ("mha/*.mha", "spider/*/*.mha") for p in shared.glob(pattern))
-    real = [{"path": str(p.relative_to(shared))} | as_read(p) for p in files if p.name != "2DMRI-T1_brain.mha"]
+    metaimages, release = map(Path, sys.argv[1:])
+    # One of them has two dimensions.
+    foreign = [{"path": p.name} | as_read(p) for p in sorted(metaimages.glob("*.mha")) if p.name != "2DMRI-T1_brain.mha"]
+    real = [{"path": str(p.relative_to(release))} | as_read(p) for p in sorted(release.glob("*/*.mha"))]
     made = []
     with tempfile.TemporaryDirectory() as folder:
         for name, contents in [*written(Path(folder)), *spelled()]:
             path = Path(folder) / "one.mha"
             path.write_bytes(contents)
             made.append({"name": name, "file": contents.hex()} | as_read(path))
-    lines = {key: ",\n".join(json.dumps(case) for case in cases) for key, cases in (("shared", real), ("made", made))}
+    parts = {"foreign": foreign, "release": real, "made": made}
+    lines = {key: ",\n".join(json.dumps(case) for case in cases) for key, cases in parts.items()}
     body = ",\n".join(f'"{key}": [\n{cases}\n]' for key, cases in lines.items())
     (HERE / "metaimage.json").write_text(f"{{\n{body}\n}}\n")
 

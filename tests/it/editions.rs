@@ -1,28 +1,24 @@
-//! What equals the Hugging Face edition, type for type, and the splits; on the real tables.
+//! What equals the Hugging Face edition, type for type, and the splits; on synthetic tables of the release's series.
 
 use serde_json::{Value as Json, json};
 
-use crate::support::{Release, Service, shared};
+use crate::support::{Release, Service, fixture};
 
-/// A service over the real tables alone.
-fn real_tables() -> (Service, tempfile::TempDir) {
+/// A service over tables alone.
+fn tables() -> (Service, tempfile::TempDir) {
     let data = tempfile::tempdir().unwrap();
-    let release = Release::empty();
-    for table in ["overview.csv", "radiological_gradings.csv"] {
-        release.write(table, &std::fs::read(shared("spider").join(table)).unwrap());
-    }
-    release.import(data.path());
+    Release::tables().import(data.path());
     (Service::over(data.path()), data)
 }
 
 /// Six levels are graded; the edition's loader pads levels 0 and 7 to 9 with empty texts and sorts by level.
 #[test]
-fn gradings_of_patient_173_are_the_editions() {
-    let (service, _data) = real_tables();
-    let table = std::fs::read_to_string(shared("spider/radiological_gradings.csv")).unwrap();
+fn gradings_of_a_patient_are_the_editions() {
+    let (service, _data) = tables();
+    let table = std::fs::read_to_string(fixture("radiological_gradings.csv")).unwrap();
     let head: Vec<_> = table.lines().next().unwrap().split(',').collect();
     let rows: Vec<Vec<_>> = table.lines().filter(|l| l.starts_with("173,")).map(|l| l.split(',').collect()).collect();
-    assert_eq!(rows.iter().map(|row| row[1]).collect::<String>(), "123456", "the table is not the release's");
+    assert_eq!(rows.iter().map(|row| row[1]).collect::<String>(), "123456");
     let found = service.json("/v1/scans/173_t1/gradings?format=hf");
     assert_eq!(found.as_object().unwrap().len(), 9);
     assert_eq!(found["IVD label"], json!(["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"]));
@@ -34,21 +30,28 @@ fn gradings_of_patient_173_are_the_editions() {
 
 #[test]
 fn metadata_has_the_editions_types_and_ours_is_clean() {
-    let (service, _data) = real_tables();
-    let edition = service.json("/v1/scans/1_t1/metadata?format=hf");
+    let (service, _data) = tables();
+    let edition = service.json("/v1/scans/11_t1/metadata?format=hf");
     assert_eq!(edition.as_object().unwrap().len(), 38);
     assert_eq!(
         (&edition["sex"], &edition["birth_date"], &edition["OrigSubset"]),
-        (&json!("F "), &json!(""), &json!("training"))
+        (&json!("F "), &json!("63.0"), &json!("training"))
     );
-    assert_eq!(edition["PixelSpacing"], "[0.625, 0.625]");
+    assert_eq!(edition["PixelSpacing"], "[0.31250001, 0.31250001]");
     assert_eq!(edition["num_vertebrae"], 7);
-    // numpy.float32(13.837), numpy.float64(2.78812026977539)
-    assert_eq!((&edition["EchoTime"], &edition["SAR"]), (&json!(13.836_999_893_188_477), &json!(2.788_120_269_775_39)));
-    let ours = service.json("/v1/scans/1_t1/metadata");
-    assert_eq!((&ours["sex"], &ours["age"], &ours["echo_time"]), (&json!("F"), &json!(null), &json!(13.837)));
-    assert_eq!(ours["pixel_spacing"], json!([0.625, 0.625]));
-    assert_eq!(service.problem("/v1/scans/1_t1/metadata?format=xml", 400)["parameter"], "format");
+    // numpy.float32(127.748906), numpy.float64(3.042878640634068)
+    assert_eq!(
+        (&edition["ImagingFrequency"], &edition["SAR"]),
+        (&json!(127.748_908_996_582_03), &json!(3.042_878_640_634_068))
+    );
+    let ours = service.json("/v1/scans/11_t1/metadata");
+    assert_eq!(
+        (&ours["sex"], &ours["age"], &ours["imaging_frequency"]),
+        (&json!("F"), &json!(63.0), &json!(127.748_906))
+    );
+    assert_eq!(ours["pixel_spacing"], json!([0.312_500_01, 0.312_500_01]));
+    assert_eq!(service.json("/v1/scans/1_t1/metadata")["age"], json!(null));
+    assert_eq!(service.problem("/v1/scans/11_t1/metadata?format=xml", 400)["parameter"], "format");
 }
 
 fn sizes(splits: &Json) -> [usize; 3] {
@@ -57,7 +60,7 @@ fn sizes(splits: &Json) -> [usize; 3] {
 
 #[test]
 fn splits_are_by_patient_and_say_how_they_were_drawn() {
-    let (service, _data) = real_tables();
+    let (service, _data) = tables();
     assert_eq!(sizes(&service.json("/v1/splits")), [149, 37, 32]);
     assert_eq!(service.json("/v1/splits?scheme=hf")["splits"], service.json("/v1/splits?seed=9999")["splits"]);
     assert_eq!(sizes(&service.json("/v1/splits?scheme=original")), [179, 39, 0]);

@@ -4,7 +4,7 @@ use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use serde_json::json;
 
-use crate::support::{Service, shared};
+use crate::support::{Release, Service};
 
 #[test]
 fn scans_are_listed_page_by_page_in_their_natural_order() {
@@ -128,13 +128,9 @@ fn json_that_is_known_is_not_sent_again() {
 }
 
 #[test]
-fn the_real_tables_give_the_published_counts() {
+fn the_series_of_the_release_give_the_published_counts() {
     let data = tempfile::tempdir().unwrap();
-    let release = crate::support::Release::empty();
-    for table in ["overview.csv", "radiological_gradings.csv"] {
-        release.write(table, &std::fs::read(shared("spider").join(table)).unwrap());
-    }
-    release.import(data.path());
+    Release::tables().import(data.path());
     let service = Service::over(data.path());
     let counts = service.json("/v1/dataset")["counts"].clone();
     // The table of the published data set card.

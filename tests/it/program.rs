@@ -5,7 +5,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
-use crate::support::{Release, shared};
+use crate::support::{Kind, Release};
 
 fn sagittal(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sagittal")).args(arguments).output().unwrap()
@@ -63,14 +63,17 @@ fn as_str(path: &Path) -> &str {
 }
 
 #[test]
-fn real_scans_are_imported_and_served() {
-    let data = tempfile::tempdir().unwrap();
-    let source = shared("spider");
-    let import = sagittal(&["import", as_str(&source), "--data", as_str(data.path())]);
+fn scans_are_imported_and_served() {
+    let (release, data) = (Release::tables(), tempfile::tempdir().unwrap());
+    for (scan, kind) in [("5_t2_SPACE", Kind::Pir), ("7_t2_SPACE", Kind::Pir), ("200_t2_SPACE", Kind::Lps)] {
+        release.scan(scan, kind);
+    }
+    let source = release.dir.path();
+    let import = sagittal(&["import", as_str(source), "--data", as_str(data.path())]);
     let said = text(&import.stdout);
     assert!(import.status.success(), "{}", text(&import.stderr));
     assert!(said.contains("3 imported") && said.contains("444 rows of overview.csv without a volume"), "{said}");
-    let again = sagittal(&["import", as_str(&source), "--data", as_str(data.path())]);
+    let again = sagittal(&["import", as_str(source), "--data", as_str(data.path())]);
     assert!(text(&again.stdout).contains("3 skipped"), "{}", text(&again.stdout));
 
     let mut server = Server::start(&["serve", "--data", as_str(data.path())]);

@@ -23,11 +23,9 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 use tower::ServiceExt;
 
-/// The reference data. Tests that need it fail with this text when it is not there.
-pub fn shared(path: &str) -> PathBuf {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared").join(path);
-    assert!(path.exists(), "{} is missing: this test needs the reference data beside the checkout", path.display());
-    path
+/// A file of `tests/fixtures`: synthetic tables whose series are those of the release.
+pub fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(name)
 }
 
 /// Memory for renderings.
@@ -137,6 +135,15 @@ impl Release {
             "radiological_gradings.csv",
             format!("{head}\r\n1,1,0,0,0,0,1,0,1,4\r\n1,2,1,0,0,0,0,0,0,2\r\n").as_bytes(),
         );
+        release
+    }
+
+    /// No scans, and synthetic tables with a row for every scan of the release.
+    pub fn tables() -> Self {
+        let release = Self::empty();
+        for table in ["overview.csv", "radiological_gradings.csv"] {
+            release.write(table, &fs::read(fixture(table)).unwrap());
+        }
         release
     }
 

@@ -1,34 +1,75 @@
 """The service as its users meet it: the real program imports a release and answers over HTTP.
 
-The judges are the field's own libraries. Nothing here knows how the service works inside.
+Expected values come from the field's own libraries, which read the source files; nothing here knows how the service
+works inside. Which releases there are: releases.py.
 
-    SAGITTAL_BIN    the program to judge [default: the newer of target/release/sagittal and target/debug/sagittal]
+    SAGITTAL_BIN    the program to test [default: the newer of target/release/sagittal and target/debug/sagittal]
 """
 
 import os
 import subprocess
-import sys
+from collections import Counter
 from pathlib import Path
 
-import pytest
-
 import files
+import pytest
+import releases
 from downloads import FILES, Downloads
-from extremes import write_extremes
+from extremes import write_extremes, write_foreign
+from reference import Reference
 from service import Service
 from zenodo import Zenodo
 
 PROJECT = Path(__file__).resolve().parents[2]
-# Both kinds of volume, a patient who mixes them and has two oblique series, and the tallest series of the release.
-MADE_PATIENTS = "1,55,58"
 
 
-@pytest.fixture(scope="session")
-def shared() -> Path:
-    folder = PROJECT.parent / "shared"
-    if not (folder / "spider" / "overview.csv").is_file():
-        pytest.fail(f"{folder} is missing: the judges need the reference data beside the checkout")
-    return folder
+def pytest_addoption(parser):
+    parser.addoption("--write-goldens", action="store_true", help="write what the reference libraries compute into tests/goldens")
+
+
+def optional_release(item) -> str | None:
+    """The release outside the project that a test needs, if it needs one."""
+    parameters = getattr(item, "callspec", None)
+    chosen = set(map(str, parameters.params.values())) if parameters else set()
+    return next((name for name in releases.OPTIONAL if name in chosen), None)
+
+
+def pytest_collection_modifyitems(config, items):
+    """Leaves out the tests of releases that are not there; the summary names them."""
+    absent = {name for name, release in releases.OPTIONAL.items() if not release.folder()}
+    left_out = [item for item in items if optional_release(item) in absent]
+    items[:] = [item for item in items if optional_release(item) not in absent]
+    config.hook.pytest_deselected(items=left_out)
+    config.not_run = {name: Counter() for name in absent}
+    for item in left_out:
+        config.not_run[optional_release(item)][item.path.stem] += 1
+
+
+def pytest_sessionfinish(session):
+    """A process of pytest-xdist reports what it left out; each of them collects everything."""
+    if hasattr(session.config, "workeroutput"):
+        session.config.workeroutput["not_run"] = {name: dict(files) for name, files in session.config.not_run.items()}
+
+
+class Workers:
+    """What the processes of pytest-xdist report."""
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_testnodedown(self, node, error):
+        node.config.not_run = getattr(node, "workeroutput", {}).get("not_run", {})
+
+
+def pytest_configure(config):
+    config.pluginmanager.register(Workers())
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    for name, found in sorted(getattr(config, "not_run", {}).items()):
+        if found:
+            release, files = releases.OPTIONAL[name], ", ".join(f"{count} in {file}" for file, count in sorted(found.items()))
+            terminalreporter.write_line(
+                f"not run: {sum(found.values())} tests of {release.what} ({files}): {release.variable}=DIR runs them"
+            )
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +80,7 @@ def program() -> Path:
         return Path(named)
     built = [p for kind in ("release", "debug") if (p := PROJECT / "target" / kind / "sagittal").is_file()]
     if not built:
-        pytest.fail("there is no program to judge: run `cargo build --release`, or set SAGITTAL_BIN")
+        pytest.fail("there is no program to test: run `cargo build --release`, or set SAGITTAL_BIN")
     return max(built, key=lambda path: path.stat().st_mtime)
 
 
@@ -52,42 +93,66 @@ def served(program: Path, source: Path, data: Path) -> Service:
 
 
 @pytest.fixture(scope="session")
-def real(program, shared, tmp_path_factory):
-    """The real scans with the whole real tables."""
-    with served(program, shared / "spider", tmp_path_factory.mktemp("real")) as service:
+def real(program, tmp_path_factory):
+    """The release that SAGITTAL_RELEASE names."""
+    source = releases.real_part(tmp_path_factory.mktemp("real-source"))
+    with served(program, source, tmp_path_factory.mktemp("real")) as service:
+        yield service
+
+
+def written(program: Path, write, tmp_path_factory, name: str) -> Service:
+    """A server over a release that `write` writes."""
+    source = tmp_path_factory.mktemp(f"{name}-source") / "release"
+    write(source)
+    return served(program, source, tmp_path_factory.mktemp(name))
+
+
+@pytest.fixture(scope="session")
+def synthetic(program, tmp_path_factory):
+    """Tables with the series and the form of the release's, and three volumes."""
+    with written(program, releases.write_synthetic, tmp_path_factory, "synthetic") as service:
         yield service
 
 
 @pytest.fixture(scope="session")
-def made(program, shared, tmp_path_factory):
-    """Made-up scans with the sizes and layouts of the real ones, scaled down in the plane."""
-    source = tmp_path_factory.mktemp("made-source")
-    maker = [sys.executable, shared / "tools" / "make_scans.py", source, "--patients", MADE_PATIENTS, "--scale", "0.3"]
-    subprocess.run(maker, check=True, capture_output=True, timeout=300)
-    with served(program, source, tmp_path_factory.mktemp("made")) as service:
+def made(program, tmp_path_factory):
+    """Synthetic scans with the sizes and layouts of the release's, scaled down in the plane."""
+    with written(program, releases.write_made, tmp_path_factory, "made") as service:
         yield service
 
 
 @pytest.fixture(scope="session")
 def demo(program, tmp_path_factory):
-    """The release that `sagittal demo` makes up; two of its scans are oblique."""
+    """The release that `sagittal demo` makes; two of its scans are oblique."""
     folder = tmp_path_factory.mktemp("demo")
     with Service([program, "demo", "--dir", folder], folder / "release", folder / "data") as service:
         yield service
 
 
 @pytest.fixture(scope="session")
-def extreme(program, shared, tmp_path_factory):
+def extreme(program, tmp_path_factory):
     """Volumes at the edges of what can be."""
-    source = tmp_path_factory.mktemp("extreme") / "release"
-    write_extremes(source, shared)
-    with served(program, source, tmp_path_factory.mktemp("extreme-data")) as service:
+    with written(program, write_extremes, tmp_path_factory, "extreme") as service:
         yield service
 
 
-@pytest.fixture(scope="session", params=["real", "made", "demo"])
+@pytest.fixture(scope="session")
+def foreign(program, tmp_path_factory):
+    """Volumes that other programs wrote: those that SAGITTAL_METAIMAGES names."""
+    metaimages = releases.OPTIONAL["foreign"].folder()
+    with written(program, lambda folder: write_foreign(folder, metaimages), tmp_path_factory, "foreign") as service:
+        yield service
+
+
+@pytest.fixture(scope="session", params=releases.RELEASES)
 def service(request) -> Service:
     """Each release in turn."""
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture(scope="session", params=releases.COMPLETE)
+def release(request) -> Service:
+    """Each release that has the tables of the whole one."""
     return request.getfixturevalue(request.param)
 
 
@@ -98,9 +163,17 @@ def scans(service) -> list[str]:
     return found
 
 
+@pytest.fixture(scope="session")
+def reference(request):
+    """The Hugging Face edition's pixels."""
+    reference = Reference(write=request.config.getoption("write_goldens"))
+    yield reference
+    reference.close()
+
+
 @pytest.fixture
 def zenodo():
-    """A server with a made-up record."""
+    """A server with a synthetic record."""
     with Zenodo(FILES) as running:
         yield running
 

@@ -1,7 +1,7 @@
 """A release of volumes at the edges of what the format and the dataset allow, with masks on the same grids.
 
 Extreme shapes, constant volumes, values at both ends of their types, element types and grids that the release does not
-have, and volumes that other programs wrote. None has a row in overview.csv.
+have; and a release of volumes that other programs wrote. No scan has a row in overview.csv.
 """
 
 import csv
@@ -11,9 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import SimpleITK as sitk
-
-# The releases over which a test runs that holds for any voxels whatever.
-EXTREMES_TOO = pytest.mark.parametrize("service", ["real", "made", "demo", "extreme"], indirect=True)
+from make_scans import read
 
 LABELS = np.array([0, 0, 0, 1, 2, 9, 25, 100, 101, 125, 201, 209, 225])
 # Columns: where i, j and k grow, in LPS.
@@ -77,6 +75,8 @@ FOREIGN = {
     "913_t2": "tptbox_t2w.mha",
     "913_t2_SPACE": "tptbox_t2w_raw.mha",
 }
+# A mask that another program wrote, over the image it was made for.
+FOREIGN_MASK = ("913_t2", "tptbox_vert_mask.mha")
 
 
 def mask_for(image: sitk.Image, seed: int) -> sitk.Image:
@@ -89,12 +89,17 @@ def mask_for(image: sitk.Image, seed: int) -> sitk.Image:
     return mask
 
 
-def write_extremes(folder: Path, shared: Path):
+def write_empty(folder: Path):
+    """Folders without scans, and tables without rows."""
     for kind in ("images", "masks"):
         (folder / kind).mkdir(parents=True)
     for name in ("overview.csv", "radiological_gradings.csv"):
-        with open(shared / "spider" / name, newline="") as table, open(folder / name, "w", newline="") as out:
-            csv.writer(out).writerow(next(csv.reader(table)))
+        with open(folder / name, "w", newline="", encoding="utf-8") as out:
+            csv.writer(out).writerow(read(name)[0])
+
+
+def write_extremes(folder: Path):
+    write_empty(folder)
     for seed, (scan, (array, direction)) in enumerate(volumes().items()):
         image = sitk.GetImageFromArray(array)
         image.SetDirection(direction.astype(float).ravel().tolist())
@@ -102,9 +107,15 @@ def write_extremes(folder: Path, shared: Path):
         image.SetOrigin((-31.25, 12.5, 104.75))
         sitk.WriteImage(image, str(folder / "images" / f"{scan}.mha"), useCompression=seed % 2 == 0)
         sitk.WriteImage(mask_for(image, seed), str(folder / "masks" / f"{scan}.mha"), useCompression=True)
+
+
+def write_foreign(folder: Path, metaimages: Path):
+    missing = [name for name in [*FOREIGN.values(), FOREIGN_MASK[1]] if not (metaimages / name).is_file()]
+    if missing:
+        pytest.fail(f"SAGITTAL_METAIMAGES is {metaimages}, where there is no {missing[0]}")
+    write_empty(folder)
     for seed, (scan, name) in enumerate(FOREIGN.items()):
-        shutil.copyfile(shared / "mha" / name, folder / "images" / f"{scan}.mha")
-        image = sitk.ReadImage(str(shared / "mha" / name))
+        shutil.copyfile(metaimages / name, folder / "images" / f"{scan}.mha")
+        image = sitk.ReadImage(str(metaimages / name))
         sitk.WriteImage(mask_for(image, seed), str(folder / "masks" / f"{scan}.mha"), useCompression=True)
-    # A mask that another program wrote, over the image it was made for.
-    shutil.copyfile(shared / "mha" / "tptbox_vert_mask.mha", folder / "masks" / "913_t2.mha")
+    shutil.copyfile(metaimages / FOREIGN_MASK[1], folder / "masks" / f"{FOREIGN_MASK[0]}.mha")

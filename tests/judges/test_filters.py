@@ -4,7 +4,7 @@ import cv2
 import files
 import numpy as np
 import pytest
-from extremes import EXTREMES_TOO
+from releases import EXTREMES_TOO
 from PIL import Image
 from skimage.transform import resize
 

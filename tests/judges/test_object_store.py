@@ -12,9 +12,8 @@ import pytest
 from folders import eventually
 from service import Service
 
-sys.path.append(str(Path(__file__).resolve().parents[1] / "cluster"))
-from garage import BUCKET, Garage, free_port, install  # noqa: E402
-from servers import without_revision  # noqa: E402
+from garage import BUCKET, Garage, free_port, install
+from servers import without_revision
 
 PICTURES = [
     "slices/mid/image.png?size=128",
@@ -97,9 +96,9 @@ def test_a_bucket_answers_as_a_folder_does(sagittal, serve, service, bucket):
     assert " 0 slices missing or damaged" in checked.stdout, checked.stdout
 
 
-def test_importing_again_skips_what_is_there(sagittal, real, bucket):
-    sagittal("import", real.source, "--data", bucket)
-    again = sagittal("import", real.source, "--data", bucket)
+def test_importing_again_skips_what_is_there(sagittal, synthetic, bucket):
+    sagittal("import", synthetic.source, "--data", bucket)
+    again = sagittal("import", synthetic.source, "--data", bucket)
     assert "3 skipped" in again.stdout, again.stdout
 
 
@@ -113,11 +112,11 @@ def test_parts_on_several_machines_give_the_whole(sagittal, serve, demo, bucket)
     equal(serve(bucket, demo.source), demo, every_path(demo))
 
 
-def test_a_replica_shows_a_new_revision_without_a_restart(sagittal, serve, made, real, bucket):
-    sagittal("import", real.source, "--data", bucket)
-    there = serve(bucket, real.source)
+def test_a_replica_shows_a_new_revision_without_a_restart(sagittal, serve, made, synthetic, bucket):
+    sagittal("import", synthetic.source, "--data", bucket)
+    there = serve(bucket, synthetic.source)
     before = there.json("/readyz")
-    path = f"/v1/scans/{real.json('/v1/scans')['items'][0]['scan_id']}/slices/0/image.png"
+    path = f"/v1/scans/{synthetic.json('/v1/scans')['items'][0]['scan_id']}/slices/0/image.png"
     picture = there.get(path)
     sagittal("import", made.source, "--data", bucket)
     eventually(lambda: there.json("/readyz")["revision"] > before["revision"], "the new revision is shown")
@@ -126,11 +125,11 @@ def test_a_replica_shows_a_new_revision_without_a_restart(sagittal, serve, made,
     assert (after.content, after.headers["etag"]) == (picture.content, picture.headers["etag"])
 
 
-def test_exports_lie_in_the_bucket_and_are_served_from_it(sagittal, serve, real, bucket, tmp_path):
-    sagittal("import", real.source, "--data", bucket)
+def test_exports_lie_in_the_bucket_and_are_served_from_it(sagittal, serve, synthetic, bucket, tmp_path):
+    sagittal("import", synthetic.source, "--data", bucket)
     sagittal("export", "--data", bucket, "--format", "webdataset")
     sagittal("export", "--data", bucket, "--format", "webdataset", "--out", tmp_path)
-    there = serve(bucket, real.source)
+    there = serve(bucket, synthetic.source)
     listed = {item["path"]: item["url"] for item in there.json("/v1/exports")["items"]}
     files = {f"webdataset/{path.relative_to(tmp_path)}": path for path in tmp_path.rglob("*") if path.is_file()}
     assert files and set(listed) == set(files)
@@ -141,16 +140,16 @@ def test_exports_lie_in_the_bucket_and_are_served_from_it(sagittal, serve, real,
         assert part.status_code == 206 and part.content == content[7 : len(content) // 2 + 1], name
 
 
-def test_a_store_that_ignores_conditions_is_named(sagittal, real, bucket):
+def test_a_store_that_ignores_conditions_is_named(sagittal, synthetic, bucket):
     """Garage has no consensus and takes every write. Whoever imports into it should know what that means."""
-    done = sagittal("import", real.source, "--data", bucket)
+    done = sagittal("import", synthetic.source, "--data", bucket)
     assert "ignores conditional writes" in done.stderr, done.stderr
 
 
-def test_a_bucket_that_is_not_there_and_a_wrong_key_are_said(sagittal, serve, garage, program, real, bucket):
+def test_a_bucket_that_is_not_there_and_a_wrong_key_are_said(sagittal, serve, garage, program, synthetic, bucket):
     none = sagittal("serve", "--data", bucket, code=2)
     assert f"run `sagittal import SOURCE --data {bucket}` first" in none.stderr, none.stderr
-    missing = sagittal("import", real.source, "--data", "s3://no-such-bucket/x", code=2)
+    missing = sagittal("import", synthetic.source, "--data", "s3://no-such-bucket/x", code=2)
     assert "index/current.json" in missing.stderr or "no-such-bucket" in missing.stderr, missing.stderr
     environment = {**os.environ, **garage.environment(), "AWS_SECRET_ACCESS_KEY": "0" * 64}
     command = [program, "serve", "--data", bucket]
@@ -158,15 +157,15 @@ def test_a_bucket_that_is_not_there_and_a_wrong_key_are_said(sagittal, serve, ga
     assert wrong.returncode == 2 and "403" in wrong.stderr, wrong.stderr
 
 
-def test_storage_that_goes_away_is_an_error_and_its_return_is_noticed(sagittal, serve, garage, real, bucket):
-    sagittal("import", real.source, "--data", bucket)
-    there = serve(bucket, real.source)
-    at = f"/v1/scans/{real.json('/v1/scans')['items'][0]['scan_id']}"
+def test_storage_that_goes_away_is_an_error_and_its_return_is_noticed(sagittal, serve, garage, synthetic, bucket):
+    sagittal("import", synthetic.source, "--data", bucket)
+    there = serve(bucket, synthetic.source)
+    at = f"/v1/scans/{synthetic.json('/v1/scans')['items'][0]['scan_id']}"
     kept = there.get(f"{at}/slices/0/image.png")
     garage.stop(0)
     try:
         assert there.get(f"{at}/slices/0/image.png").content == kept.content
-        assert there.json("/v1/scans")["total"] == real.json("/v1/scans")["total"]
+        assert there.json("/v1/scans")["total"] == synthetic.json("/v1/scans")["total"]
         answer = there.client.get(f"{at}/slices/1/image.png", timeout=120)
         assert answer.status_code == 503 and answer.headers["content-type"] == "application/problem+json"
         assert (answer.json()["code"], answer.headers["retry-after"]) == ("storage_unreachable", "1")
@@ -175,21 +174,21 @@ def test_storage_that_goes_away_is_an_error_and_its_return_is_noticed(sagittal, 
         assert there.client.get("/readyz").status_code == 200
     finally:
         garage.start(0)
-    equal(there, real, [f"{at}/slices/1/image.png"])
+    equal(there, synthetic, [f"{at}/slices/1/image.png"])
 
 
-def test_a_slice_on_the_servers_disk_needs_no_storage_even_after_a_restart(sagittal, serve, garage, real, bucket, tmp_path):
-    sagittal("import", real.source, "--data", bucket)
+def test_a_slice_on_the_servers_disk_needs_no_storage_even_after_a_restart(sagittal, serve, garage, synthetic, bucket, tmp_path):
+    sagittal("import", synthetic.source, "--data", bucket)
     folder = tmp_path / "slices"
     flags = ["--cache-mb", "0", "--slice-cache-mb", "0", "--slice-cache-dir", folder]
-    at = f"/v1/scans/{real.json('/v1/scans')['items'][0]['scan_id']}/slices/0"
+    at = f"/v1/scans/{synthetic.json('/v1/scans')['items'][0]['scan_id']}/slices/0"
     pictures = [f"{at}/image.png?size=64", f"{at}/overlay.png?size=65"]
-    equal(serve(bucket, real.source, *flags), real, pictures)
+    equal(serve(bucket, synthetic.source, *flags), synthetic, pictures)
     assert sum(path.is_file() for path in folder.rglob("*")) == 2, "image and mask of one slice"
-    again = serve(bucket, real.source, *flags)
+    again = serve(bucket, synthetic.source, *flags)
     garage.stop(0)
     try:
-        equal(again, real, pictures)
+        equal(again, synthetic, pictures)
     finally:
         garage.start(0)
 
@@ -221,10 +220,10 @@ def made(bucket: str) -> bool:
         return False
 
 
-def test_of_two_imports_at_once_the_second_is_told_and_loses_nothing(program, conditional, real):
+def test_of_two_imports_at_once_the_second_is_told_and_loses_nothing(program, conditional, synthetic):
     environment = os.environ | conditional
     for attempt in range(10):
-        command = [program, "import", real.source, "--data", f"s3://{BUCKET}/{attempt}"]
+        command = [program, "import", synthetic.source, "--data", f"s3://{BUCKET}/{attempt}"]
         both = [subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
         said = [process.communicate(timeout=120)[1] for process in both]
         assert not any("ignores conditional writes" in text for text in said), said

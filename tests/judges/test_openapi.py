@@ -45,11 +45,10 @@ def test_the_document_is_valid(document):
     validate(document)
 
 
-def test_every_operation_has_a_name_of_its_own_and_tells_its_errors(document):
+def test_every_operation_has_a_name_of_its_own_and_documents_what_is_not_found(document):
     names = [operation["operationId"] for _, _, operation in operations(document)]
     assert len(names) == len(set(names)) > 50
     for path, _, operation in operations(document):
-        assert "500" in operation["responses"], path
         if "{id}" in path:
             assert "404" in operation["responses"], path
 

@@ -30,10 +30,10 @@ def test_where_nothing_was_imported_the_demo_is_served(said, program, tmp_path, 
     assert not (tmp_path / "data").exists() and any(temporary.iterdir())
 
 
-def test_what_was_imported_is_served(program, shared, tmp_path, temporary):
-    imported = subprocess.run([program, "import", shared / "spider", "--data", tmp_path / "data"], capture_output=True)
+def test_what_was_imported_is_served(program, made, tmp_path, temporary):
+    imported = subprocess.run([program, "import", made.source, "--data", tmp_path / "data"], capture_output=True)
     assert imported.returncode == 0
-    assert scans(program, tmp_path / "data", "--or-demo") == 3
+    assert scans(program, tmp_path / "data", "--or-demo") == made.json("/readyz")["scans"]
     assert not any(temporary.iterdir())
 
 

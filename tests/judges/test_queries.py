@@ -1,14 +1,7 @@
-"""Filters, orders, statistics and table formats, against pandas over the release's own tables."""
+"""Filters, orders and statistics, against pandas over the release's own tables."""
 
-import json
-from pathlib import Path
-
-import duckdb
-import duckdb_extension_httpfs
-import httpx
 import numpy as np
 import pandas as pd
-import polars as pl
 import pytest
 from test_tables import CARD, cleaned, name_of
 
@@ -18,20 +11,20 @@ GRADING_NAMES = {"Patient": "patient_id", "IVD label": "level", "Modic": "modic"
 
 
 @pytest.fixture(scope="module")
-def overview(real):
+def overview(release):
     """The table, cleaned by other means, one row per scan."""
     rows = []
-    for row in files.table(real.source, "overview.csv"):
+    for row in files.table(release.source, "overview.csv"):
         cells = {name_of(c): cleaned(c, cell) for c, cell in row.items() if c != "new_file_name"}
         patient, scan_type = row["new_file_name"].split("_", 1)
         rows.append({"scan_id": row["new_file_name"], "patient_id": int(patient), "scan_type": scan_type, **cells})
-    splits = {patient: split for split, ids in real.json("/v1/splits")["splits"].items() for patient in ids}
+    splits = {patient: split for split, ids in release.json("/v1/splits")["splits"].items() for patient in ids}
     return pd.DataFrame(rows).assign(split=lambda table: table.patient_id.map(splits))
 
 
 @pytest.fixture(scope="module")
-def gradings(real):
-    table = pd.DataFrame(files.table(real.source, "radiological_gradings.csv")).rename(columns=GRADING_NAMES)
+def gradings(release):
+    table = pd.DataFrame(files.table(release.source, "radiological_gradings.csv")).rename(columns=GRADING_NAMES)
     return table[list(GRADING_NAMES.values())].apply(pd.to_numeric, errors="coerce")
 
 
@@ -72,28 +65,28 @@ QUERIES = {
 
 
 @pytest.mark.parametrize("query", QUERIES)
-def test_a_filter_chooses_what_pandas_chooses(real, overview, gradings, query):
+def test_a_filter_chooses_what_pandas_chooses(release, overview, gradings, query):
     expected = set(overview[QUERIES[query](overview, gradings)].scan_id)
-    items, total = walked(real, f"/v1/scans?{query}&volume=any&limit=7&fields=scan_id")
+    items, total = walked(release, f"/v1/scans?{query}&volume=any&limit=7&fields=scan_id")
     found = [item["scan_id"] for item in items]
     assert len(found) == len(set(found)) == total
     assert set(found) == expected and expected
 
 
 @pytest.mark.parametrize("sort", ["age", "-age", "manufacturer,-age", "-num_discs,sex,-scan_id"])
-def test_an_order_is_pandas_order_with_missing_values_last(real, overview, sort):
+def test_an_order_is_pandas_order_with_missing_values_last(release, overview, sort):
     keys = [key.lstrip("-") for key in sort.split(",")]
     ascending = [not key.startswith("-") for key in sort.split(",")]
     # The natural order: by patient, then t1, t2, t2_SPACE.
     natural = overview.assign(rank=overview.scan_type.map({"t1": 0, "t2": 1, "t2_SPACE": 2}))
     ordered = natural.sort_values([*keys, "patient_id", "rank"], ascending=[*ascending, True, True], na_position="last", kind="stable")
-    items, _ = walked(real, f"/v1/scans?sort={sort}&volume=any&limit=50&fields=scan_id")
+    items, _ = walked(release, f"/v1/scans?sort={sort}&volume=any&limit=50&fields=scan_id")
     assert [item["scan_id"] for item in items] == list(ordered.scan_id)
 
 
-def test_a_cursor_belongs_to_its_order(real):
-    cursor = real.json("/v1/scans?volume=any&limit=5&sort=age")["next"].split("cursor=")[1]
-    answer = real.client.get(f"/v1/scans?volume=any&limit=5&sort=-age&cursor={cursor}")
+def test_a_cursor_belongs_to_its_order(release):
+    cursor = release.json("/v1/scans?volume=any&limit=5&sort=age")["next"].split("cursor=")[1]
+    answer = release.client.get(f"/v1/scans?volume=any&limit=5&sort=-age&cursor={cursor}")
     assert (answer.status_code, answer.json()["code"]) == (400, "invalid_cursor")
 
 
@@ -145,15 +138,15 @@ def test_discs_say_what_their_scans_and_gradings_say(demo):
         assert item["pfirrmann"] == (grading and grading["pfirrmann"])
 
 
-def test_the_cards_table_is_one_request(real):
-    groups = real.json("/v1/stats", by="split,scan_type", volume="any")["groups"]
+def test_the_cards_table_is_one_request(release):
+    groups = release.json("/v1/stats", by="split,scan_type", volume="any")["groups"]
     assert {(g["split"], g["scan_type"]): g["count"] for g in groups} == {
         (split, kind): count for split, kinds in CARD.items() for kind, count in kinds.items()
     }
 
 
-def test_distributions_are_numpys(real, overview):
-    fields = real.json("/v1/stats", fields="age,echo_time,manufacturer,sex", bins=8, volume="any")["fields"]
+def test_distributions_are_numpys(release, overview):
+    fields = release.json("/v1/stats", fields="age,echo_time,manufacturer,sex", bins=8, volume="any")["fields"]
     for name in ("age", "echo_time"):
         known = overview[name].dropna()
         counts, edges = np.histogram(known, bins=8)
@@ -165,61 +158,6 @@ def test_distributions_are_numpys(real, overview):
     for name in ("manufacturer", "sex"):
         told = {value["value"]: value["count"] for value in fields[name]["values"]}
         assert told == overview[name].value_counts().to_dict()
-
-
-TABLES = ["scans", "slices", "discs", "gradings", "patients"]
-
-
-def plain(value):
-    """A cell as JSON has it."""
-    if isinstance(value, (np.ndarray, list)):
-        return [plain(item) for item in value]
-    if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
-        return None
-    return value.item() if isinstance(value, np.generic) else value
-
-
-def records(frame):
-    return [{name: plain(value) for name, value in row.items()} for row in frame.to_dict("records")]
-
-
-def database():
-    """DuckDB with its extension for HTTP, which comes as a Python package here: DuckDB would fetch it from elsewhere."""
-    package = Path(duckdb_extension_httpfs.__file__).parent
-    (extension,) = package.rglob("httpfs.duckdb_extension")
-    connection = duckdb.connect()
-    connection.sql(f"LOAD '{extension}'")
-    return connection
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_parquet_is_typed_and_the_same_for_pandas_polars_and_duckdb(demo, table):
-    items, _ = walked(demo, f"/v1/{table}?fields=all&limit=1000")
-    url = f"{demo.address}/v1/{table}.parquet?fields=all"
-    assert records(pd.read_parquet(url, dtype_backend="numpy_nullable")) == items
-    assert pl.read_parquet(httpx.get(url).content).to_dicts() == items
-    assert pl.read_parquet(url).to_dicts() == items
-    found = database().sql(f"SELECT * FROM read_parquet('{url}')")
-    assert [dict(zip(found.columns, row, strict=True)) for row in found.fetchall()] == items
-
-
-@pytest.mark.parametrize("table", TABLES)
-def test_csv_and_ndjson_are_the_same_for_pandas_polars_and_duckdb(demo, table):
-    items, _ = walked(demo, f"/v1/{table}?fields=all&limit=1000")
-    csv, ndjson = (f"{demo.address}/v1/{table}.{kind}?fields=all" for kind in ("csv", "ndjson"))
-    assert [json.loads(line) for line in httpx.get(ndjson).text.splitlines()] == items
-    assert pl.read_ndjson(httpx.get(ndjson).content, infer_schema_length=None).to_dicts() == items
-    lists = {name for item in items for name, value in item.items() if isinstance(value, list)}
-    # In CSV a list is JSON.
-    expected = [{k: v for k, v in item.items() if k not in lists} for item in items]
-    texts = {k for item in expected for k, v in item.items() if isinstance(v, str)}
-    frame = pd.read_csv(csv, dtype={name: "string" for name in texts}, keep_default_na=False, na_values=[""])
-    assert records(frame.drop(columns=list(lists))) == expected
-    for name in lists:
-        assert [json.loads(cell) if isinstance(cell, str) else None for cell in frame[name]] == [item[name] for item in items]
-    assert pl.read_csv(httpx.get(csv).content, infer_schema_length=None).height == len(items)
-    assert pd.read_json(ndjson, lines=True).shape[0] == len(items)
-    assert database().sql(f"SELECT count(*) FROM read_csv('{csv}')").fetchone() == (len(items),)
 
 
 def test_accept_chooses_what_the_suffix_chooses(demo):

@@ -7,7 +7,7 @@ import files
 import numpy as np
 import pytest
 import zarr
-from extremes import EXTREMES_TOO
+from releases import EXTREMES_TOO
 from service import Service
 
 
@@ -83,16 +83,16 @@ def damaged(data, scan, path, k):
 
 
 @pytest.mark.parametrize("path, name", [("image", "image.npy"), ("labels/spider/0", "mask.npy")], ids=["image", "mask"])
-def test_a_flipped_bit_is_noticed(program, real, tmp_path, path, name):
-    scan, k = "5_t2_SPACE", 7
+def test_a_flipped_bit_is_noticed(program, release, tmp_path, path, name):
+    scan, k = files.scans(release.source)[0], 5
     data = tmp_path / "data"
-    shutil.copytree(real.data, data)
+    shutil.copytree(release.data, data)
     damaged(data, scan, path, k)
     array = zarr.open_group(str(folder_of(data, scan)), mode="r", zarr_format=3)[path]
     with pytest.raises(ValueError, match="checksum"):
         array[k]
-    assert np.array_equal(array[k + 1], group_of(real, scan)[path][k + 1]), "the other slices can be read"
-    with Service([program, "serve", "--data", data], real.source, data) as service:
+    assert np.array_equal(array[k + 1], group_of(release, scan)[path][k + 1]), "the other slices can be read"
+    with Service([program, "serve", "--data", data], release.source, data) as service:
         answer = service.client.get(f"/v1/scans/{scan}/slices/{k}/{name}?size=native")
         assert answer.status_code == 500, answer.status_code
         assert answer.headers["content-type"] == "application/problem+json" and answer.json()["code"]

@@ -3,7 +3,7 @@
 import files
 import numpy as np
 import pytest
-from extremes import EXTREMES_TOO
+from releases import EXTREMES_TOO
 from skimage.transform import resize
 
 DEPTHS = [({"bits": 16}, 65535, np.uint16), ({"bits": 8}, 255, np.uint8)]

@@ -32,17 +32,27 @@ fn assert_reads_as(name: &str, volume: &Volume, golden: &Value) {
     assert_eq!(hex(&Sha256::digest(&volume.bytes)), golden["sha256"], "{name}: voxels");
 }
 
-#[test]
-fn files_of_other_programs_read_as_simpleitk_reads_them() {
-    let shared = concat!(env!("CARGO_MANIFEST_DIR"), "/../shared");
-    let goldens = goldens("shared");
-    assert_eq!(goldens.len(), 12);
-    for golden in goldens {
-        let path = format!("{shared}/{}", golden["path"].as_str().unwrap());
+/// Reads the files of these goldens from the folder that an environment variable names.
+fn assert_files_read(kind: &str, variable: &str) {
+    let folder = std::env::var(variable).unwrap_or_else(|_| panic!("this test needs {variable}"));
+    for golden in goldens(kind) {
+        let path = format!("{folder}/{}", golden["path"].as_str().unwrap());
         let file = std::fs::read(&path).unwrap_or_else(|error| panic!("this test needs the file {path}: {error}"));
         let volume = read(&file, 1 << 30).unwrap_or_else(|error| panic!("{path}: {error}"));
         assert_reads_as(&path, &volume, &golden);
     }
+}
+
+#[test]
+#[ignore = "reads files of other programs: SAGITTAL_METAIMAGES"]
+fn files_of_other_programs_read_as_simpleitk_reads_them() {
+    assert_files_read("foreign", "SAGITTAL_METAIMAGES");
+}
+
+#[test]
+#[ignore = "reads the real release: SAGITTAL_RELEASE"]
+fn scans_of_the_release_read_as_simpleitk_reads_them() {
+    assert_files_read("release", "SAGITTAL_RELEASE");
 }
 
 #[test]

@@ -1,0 +1,88 @@
+"""The groups of tests, what each needs, and how its tests are run.
+
+Every file tests/judges/test_*.py belongs to one group. `tests/run` knows nothing of single groups; they are defined here.
+"""
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parents[1]
+SERVICE_TESTS = PROJECT / "tests" / "judges"
+
+
+@dataclass(frozen=True)
+class Need:
+    """Something on this machine that a group needs."""
+
+    name: str
+    present: Callable[[], bool]
+    # Debian packages that bring it.
+    packages: tuple[str, ...] = ()
+
+
+def command(name: str, *packages: str) -> Need:
+    return Need(name, lambda: shutil.which(name) is not None, packages)
+
+
+def docker_engine() -> bool:
+    return shutil.which("docker") is not None and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
+
+
+BROWSER = command("chromedriver", "chromium", "chromium-driver")
+NGINX = command("nginx", "nginx-light")
+PROMETHEUS = command("prometheus", "prometheus")
+ROOT = Need("root, who may mount a small disk", lambda: os.geteuid() == 0)
+DOCKER = Need("a running Docker engine", docker_engine)
+
+
+@dataclass(frozen=True)
+class Group:
+    name: str
+    about: str
+    # Stems of files in tests/judges, without "test_".
+    files: tuple[str, ...] = ()
+    needs: tuple[Need, ...] = ()
+    # Instead of files: a command of the project, which counts as one test.
+    script: str | None = None
+    # What it needs that the project builds for itself, as a command of the project.
+    setup: str | None = None
+    # Part of `tests/run` without --all.
+    basic: bool = False
+    # Measures the server as a whole, so nothing else may run beside it.
+    alone: bool = False
+
+    def paths(self) -> list[Path]:
+        return [SERVICE_TESTS / f"test_{name}.py" for name in self.files]
+
+
+GROUPS = [
+    Group(
+        "conformance",
+        "against SimpleITK, nibabel, scikit-image, Pillow, OpenCV, zarr-python, pandas and numpy",
+        ("voxels", "store", "windows", "pictures", "filters", "hugging_face", "tables", "editions", "queries", "training", "demo"),
+        basic=True,
+    ),
+    Group("api", "the OpenAPI document, schemathesis, a generated client, the documented examples", ("openapi", "api_docs")),
+    Group("loaders", "datasets, webdataset, dask, xarray, ome-zarr-py, polars, DuckDB, mlcroissant", ("exports", "loaders", "table_formats")),
+    Group("operations", "limits, tokens, shutdown, metrics, hostile requests", ("operations", "hostile", "or_demo")),
+    Group("faults", "kills, damage, missing folders, wrong clocks", ("faults", "outages")),
+    Group("root", "a full disk", ("full_disk",), (ROOT,)),
+    Group("download", "the release from a stand-in for Zenodo, and its faults", ("download", "download_faults")),
+    Group("browser", "the viewer in Chromium", ("viewer",), (BROWSER,)),
+    Group("nginx", "a caching proxy before two servers", ("proxy",), (NGINX,)),
+    Group("prometheus", "the dashboard's expressions", ("dashboard",), (PROMETHEUS,)),
+    Group("object-store", "data in a bucket, on Garage and moto", ("object_store",), setup="tests/cluster/install-garage"),
+    Group("examples", "examples/ and docs/training.md against the demo", ("examples",)),
+    Group("soak", "mixed traffic during imports", ("soak",), alone=True),
+    Group("containers", "docker build and docker compose", needs=(DOCKER,), script="tests/docker/run", alone=True),
+]
+
+
+def ungrouped() -> set[str]:
+    """Files of tests that no group names, and names without a file."""
+    files = {path.stem.removeprefix("test_") for path in SERVICE_TESTS.glob("test_*.py")}
+    return files ^ {name for group in GROUPS for name in group.files}
