@@ -2,7 +2,7 @@
 
     python benches/roads.py [--data DIR] [--seconds N] [--rounds N] [--workers 1,4,8]
 
-Needs numpy, opencv-python-headless, scikit-image, webdataset and zarr (tests/requirements.txt), and `cargo build --release`.
+Needs numpy, opencv-python-headless, scikit-image, webdataset and zarr (tests/requirements-all.txt), and `cargo build --release`.
 Rounds go through all roads in turn, so that a busy moment meets them all; the table has medians. Server and clients share the
 machine: compare numbers within one run only.
 """
