@@ -69,7 +69,7 @@ GROUPS = [
     Group("api", "the OpenAPI document, schemathesis, a generated client, the documented examples", ("openapi", "api_docs")),
     Group("loaders", "datasets, webdataset, dask, xarray, ome-zarr-py, polars, DuckDB, mlcroissant", ("exports", "loaders", "table_formats")),
     Group("operations", "limits, tokens, shutdown, metrics, hostile requests", ("operations", "hostile", "or_demo")),
-    Group("faults", "kills, damage, missing folders, wrong clocks", ("faults", "outages")),
+    Group("faults", "kills, damage, missing folders, wrong clocks, requests during imports", ("faults", "outages", "reimport")),
     Group("root", "a full disk", ("full_disk",), (ROOT,)),
     Group("download", "the release from a stand-in for Zenodo, and its faults", ("download", "download_faults")),
     Group("browser", "the viewer in Chromium", ("viewer",), (BROWSER,)),
