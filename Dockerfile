@@ -4,21 +4,22 @@ WORKDIR /src
 
 # Dependencies change seldom: built on their own, with stubs in place of the sources, they are a cached layer.
 COPY Cargo.toml Cargo.lock ./
+COPY .cargo .cargo
 RUN mkdir src benches && touch src/lib.rs \
     && for bench in $(awk '/^\[/ { bench = $0 == "[[bench]]" } bench && $1 == "name" { gsub("\"", "", $3); print $3 }' Cargo.toml); \
        do echo 'fn main() {}' > "benches/$bench.rs"; done \
     && echo 'fn main() {}' > src/main.rs \
-    && cargo build --release --locked --bin sagittal && cargo clean --release --package sagittal && rm -r src benches
+    && cargo build --profile dist --locked --bin sagittal && cargo clean --profile dist --package sagittal && rm -r src benches
 
 COPY src src
 COPY benches benches
 COPY migrations migrations
-RUN cargo build --release --locked --bin sagittal
+RUN cargo build --profile dist --locked --bin sagittal
 
 # The final image's files: the program, the C library it loads, the certificates it trusts when downloading.
 RUN mkdir -p /image/usr/local/bin /image/etc/ssl/certs /image/tmp && chmod 1777 /image/tmp \
-    && strip -o /image/usr/local/bin/sagittal target/release/sagittal \
-    && ldd target/release/sagittal | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory=/image \
+    && strip -o /image/usr/local/bin/sagittal target/dist/sagittal \
+    && ldd target/dist/sagittal | grep -o '/[^ ]*' | xargs cp --dereference --parents --target-directory=/image \
     && cp --dereference /etc/ssl/certs/ca-certificates.crt /image/etc/ssl/certs/ \
     && echo 'hosts: files dns' > /image/etc/nsswitch.conf \
     && mkdir /empty

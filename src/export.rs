@@ -18,7 +18,7 @@ use serde_json::Value as Json;
 use tokio::io::AsyncWriteExt;
 use tower::ServiceExt;
 
-use crate::formats::rows::ParquetError;
+use crate::formats::parquet::EncodeError;
 
 /// For whose loader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub enum ExportError {
     },
     /// A shard could not be encoded.
     #[error("could not encode a shard")]
-    Encode(#[from] ParquetError),
+    Encode(#[from] EncodeError),
 }
 
 /// Exports everything that is imported. `on_file` hears of each file that is finished, and its length.

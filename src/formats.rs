@@ -5,6 +5,7 @@ pub mod hugging_face;
 pub mod metaimage;
 pub mod nifti;
 pub mod npy;
+pub mod parquet;
 pub mod png;
 pub mod rows;
 pub mod tables;

@@ -11,8 +11,10 @@ mod sql;
 mod writer;
 
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
-use sqlx::migrate::Migrator;
+use sqlx::SqlSafeStr;
+use sqlx::migrate::{Migration, MigrationType, Migrator};
 
 pub use reader::{FieldSummary, Group, Histogram, Page, ReadTransaction, Reader, Summary};
 pub use records::{CatalogueEntry, DatasetCount, Imported, ScanRow, SliceRow, VolumeFacts, VolumeRecord};
@@ -20,8 +22,21 @@ pub use writer::Writer;
 
 use crate::spider::{ScanId, ScanType};
 
+/// The files of `migrations/`: version, description and SQL. Listed here rather than by `sqlx::migrate!`, which would compile
+/// SQLite and sqlx a second time, for the macro.
+const MIGRATION_FILES: [(i64, &str, &str); 3] = [
+    (1, "initial", include_str!("../migrations/0001_initial.sql")),
+    (2, "questions", include_str!("../migrations/0002_questions.sql")),
+    (3, "sizes", include_str!("../migrations/0003_sizes.sql")),
+];
+
 /// How the schema came to be.
-static MIGRATIONS: Migrator = sqlx::migrate!();
+static MIGRATIONS: LazyLock<Migrator> = LazyLock::new(|| {
+    let migration = |(version, description, sql): (i64, &'static str, &'static str)| {
+        Migration::new(version, description.into(), MigrationType::Simple, sql.into_sql_str(), false)
+    };
+    Migrator::with_migrations(MIGRATION_FILES.map(migration).into())
+});
 
 /// Name of the index file in a data folder.
 const FILE: &str = "index.sqlite";
@@ -303,4 +318,20 @@ fn scan_of(key: i64) -> Option<ScanId> {
 fn patient_keys(patient: crate::spider::PatientId) -> (i64, i64) {
     let key = |scan_type| scan_key(ScanId { patient, scan_type });
     (key(ScanType::T1), key(ScanType::T2Space))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn every_file_of_the_migrations_folder_is_listed_as_sqlx_reads_it() {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("migrations");
+        let on_disk = Migrator::new(&*folder).await.unwrap();
+        let facts = |migrator: &Migrator| -> Vec<_> {
+            let of = |m: &Migration| (m.version, m.description.clone(), m.migration_type, m.checksum.clone(), m.no_tx);
+            migrator.iter().map(of).collect()
+        };
+        assert_eq!(facts(&MIGRATIONS), facts(&on_disk));
+    }
 }

@@ -26,4 +26,5 @@ pub mod render;
 pub mod snapshots;
 pub mod spider;
 pub mod store;
+mod tls;
 pub mod volume;

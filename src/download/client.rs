@@ -29,6 +29,7 @@ pub(super) struct Rest<'a> {
 
 impl Client {
     pub(super) fn new(stall: Duration) -> Result<Self, DownloadError> {
+        crate::tls::select_provider();
         let client = reqwest::Client::builder()
             .user_agent(concat!("sagittal/", env!("CARGO_PKG_VERSION")))
             .connect_timeout(CONNECT)

@@ -1,23 +1,15 @@
 //! Shards for Hugging Face `datasets`: Parquet with the features of the published edition (`cdoswald/SPIDER`), one row per
 //! scan, images as lists of encoded pictures.
 //!
-//! The features stand in the schema's metadata under `huggingface`, which is where `datasets` looks for them.
+//! The features stand in the file's metadata under `huggingface`, which is where `datasets` looks for them.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use arrow_array::builder::{
-    BinaryBuilder, Float32Builder, Float64Builder, Int32Builder, ListBuilder, StringBuilder, StructBuilder,
-};
-use arrow_array::{ArrayRef, RecordBatch, StructArray};
-use arrow_schema::{ArrowError, DataType, Field as ArrowField, FieldRef, Fields, Schema};
 use bytes::Bytes;
-use parquet::arrow::ArrowWriter;
 use parquet::basic::Compression;
+use parquet::file::metadata::KeyValue;
 use parquet::file::properties::WriterProperties;
 use serde_json::{Value as Json, json};
 
-use super::rows::ParquetError;
+use super::parquet::{EncodeError, Field as ParquetField, FieldType, ParquetWriter, Value};
 use crate::spider::{CONDITIONS, FIELDS, Field, HuggingFaceType};
 
 /// Rows of a row group: few, because a row is a whole scan and readers load a group at a time.
@@ -47,60 +39,61 @@ pub struct EditionRow {
 /// A shard in the making.
 #[derive(Debug)]
 pub struct EditionShard {
-    schema: Arc<Schema>,
-    writer: ArrowWriter<Vec<u8>>,
+    writer: ParquetWriter,
+    rows_in_group: usize,
 }
 
 impl EditionShard {
     /// A shard without rows.
     ///
     /// # Errors
-    /// [`ParquetError`].
-    pub fn new() -> Result<Self, ParquetError> {
-        let described = [("huggingface".to_owned(), json!({ "info": { "features": features() } }).to_string())];
-        let schema = Arc::new(Schema::new(columns()).with_metadata(HashMap::from(described)));
+    /// [`EncodeError`].
+    pub fn new() -> Result<Self, EncodeError> {
+        let described = json!({ "info": { "features": features() } }).to_string();
         // Pictures are compressed already.
         let properties = WriterProperties::builder()
             .set_compression(Compression::UNCOMPRESSED)
             .set_dictionary_enabled(false)
-            .set_max_row_group_row_count(Some(ROWS_IN_GROUP))
+            .set_key_value_metadata(Some(vec![KeyValue::new("huggingface".to_owned(), described)]))
             .build();
-        let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))?;
-        Ok(Self { schema, writer })
+        Ok(Self { writer: ParquetWriter::new(fields(), properties)?, rows_in_group: 0 })
     }
 
     /// Adds a scan.
     ///
     /// # Errors
-    /// [`ParquetError`].
-    pub fn add(&mut self, row: &EditionRow) -> Result<(), ParquetError> {
-        let text = |text: &str| -> ArrayRef { Arc::new(arrow_array::StringArray::from(vec![text])) };
-        let arrays = vec![
-            text(&row.patient_id),
-            text(&row.scan_type),
+    /// [`EncodeError`].
+    pub fn add(&mut self, row: &EditionRow) -> Result<(), EncodeError> {
+        self.writer.add(&[
+            Value::Text(&row.patient_id),
+            Value::Text(&row.scan_type),
             pictures(&row.image),
             pictures(&row.mask),
-            text(&row.image_path),
-            text(&row.mask_path),
-            metadata(&row.metadata)?,
-            gradings(&row.rad_gradings)?,
-        ];
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays)?;
-        Ok(self.writer.write(&batch)?)
+            Value::Text(&row.image_path),
+            Value::Text(&row.mask_path),
+            Value::Struct(FIELDS.iter().map(|field| Value::from(&row.metadata[name(field)])).collect()),
+            Value::Struct(grading_names().map(|name| Value::from(&row.rad_gradings[name])).collect()),
+        ]);
+        self.rows_in_group += 1;
+        if self.rows_in_group == ROWS_IN_GROUP {
+            self.rows_in_group = 0;
+            self.writer.end_row_group()?;
+        }
+        Ok(())
     }
 
     /// Bytes so far, written or about to be.
     #[must_use]
     pub fn bytes_so_far(&self) -> usize {
-        self.writer.bytes_written() + self.writer.in_progress_size()
+        self.writer.bytes_so_far()
     }
 
     /// The whole file.
     ///
     /// # Errors
-    /// [`ParquetError`].
-    pub fn finish(self) -> Result<Vec<u8>, ParquetError> {
-        Ok(self.writer.into_inner()?)
+    /// [`EncodeError`].
+    pub fn finish(self) -> Result<Vec<u8>, EncodeError> {
+        self.writer.finish()
     }
 }
 
@@ -142,98 +135,31 @@ fn grading_names() -> impl Iterator<Item = &'static str> {
     std::iter::once("IVD label").chain(CONDITIONS.iter().map(|condition| condition.column))
 }
 
-fn picture_fields() -> Fields {
-    Fields::from(vec![ArrowField::new("bytes", DataType::Binary, true), ArrowField::new("path", DataType::Utf8, true)])
-}
-
-fn list_of(item: DataType) -> DataType {
-    DataType::List(Arc::new(ArrowField::new_list_field(item, true)))
-}
-
-fn metadata_fields() -> Vec<FieldRef> {
+fn fields() -> Vec<ParquetField> {
+    let field = |name: &str, of| -> ParquetField { (name.to_owned(), of) };
+    let text = |name: &str| field(name, FieldType::Text);
+    let list = |of| FieldType::List(Box::new(of));
+    let pictures = || list(FieldType::Struct(vec![field("bytes", FieldType::Binary), field("path", FieldType::Text)]));
     let kind = |field: &Field| match field.hugging_face_type {
-        HuggingFaceType::Int32 => DataType::Int32,
-        HuggingFaceType::Float32 => DataType::Float32,
-        HuggingFaceType::Float64 => DataType::Float64,
-        HuggingFaceType::String => DataType::Utf8,
+        HuggingFaceType::Int32 => FieldType::Int32,
+        HuggingFaceType::Float32 => FieldType::Float,
+        HuggingFaceType::Float64 => FieldType::Double,
+        HuggingFaceType::String => FieldType::Text,
     };
-    FIELDS.iter().map(|field| Arc::new(ArrowField::new(name(field), kind(field), true))).collect()
-}
-
-fn grading_fields() -> Vec<FieldRef> {
-    grading_names().map(|name| Arc::new(ArrowField::new(name, list_of(DataType::Utf8), true))).collect()
-}
-
-fn columns() -> Vec<ArrowField> {
-    let text = |name: &str| ArrowField::new(name, DataType::Utf8, true);
-    let pictures = || list_of(DataType::Struct(picture_fields()));
+    let metadata = FIELDS.iter().map(|of| field(name(of), kind(of))).collect();
+    let gradings = grading_names().map(|name| field(name, list(FieldType::Text))).collect();
     vec![
         text("patient_id"),
         text("scan_type"),
-        ArrowField::new("image", pictures(), true),
-        ArrowField::new("mask", pictures(), true),
+        field("image", pictures()),
+        field("mask", pictures()),
         text("image_path"),
         text("mask_path"),
-        ArrowField::new("metadata", DataType::Struct(metadata_fields().into()), true),
-        ArrowField::new("rad_gradings", DataType::Struct(grading_fields().into()), true),
+        field("metadata", FieldType::Struct(metadata)),
+        field("rad_gradings", FieldType::Struct(gradings)),
     ]
 }
 
-fn pictures(files: &[Bytes]) -> ArrayRef {
-    let builders: Vec<Box<dyn arrow_array::builder::ArrayBuilder>> =
-        vec![Box::new(BinaryBuilder::new()), Box::new(StringBuilder::new())];
-    let mut list = ListBuilder::new(StructBuilder::new(picture_fields(), builders));
-    for file in files {
-        if let Some(bytes) = list.values().field_builder::<BinaryBuilder>(0) {
-            bytes.append_value(file);
-        }
-        if let Some(path) = list.values().field_builder::<StringBuilder>(1) {
-            path.append_null();
-        }
-        list.values().append(true);
-    }
-    list.append(true);
-    Arc::new(list.finish())
-}
-
-fn metadata(values: &Json) -> Result<ArrayRef, ArrowError> {
-    let array = |field: &Field| -> ArrayRef {
-        let value = &values[name(field)];
-        match field.hugging_face_type {
-            HuggingFaceType::Int32 => {
-                let mut builder = Int32Builder::new();
-                builder.append_option(value.as_i64().and_then(|n| i32::try_from(n).ok()));
-                Arc::new(builder.finish())
-            }
-            HuggingFaceType::Float32 => {
-                let mut builder = Float32Builder::new();
-                builder.append_option(value.as_f64().map(|n| n as f32));
-                Arc::new(builder.finish())
-            }
-            HuggingFaceType::Float64 => {
-                let mut builder = Float64Builder::new();
-                builder.append_option(value.as_f64());
-                Arc::new(builder.finish())
-            }
-            HuggingFaceType::String => {
-                let mut builder = StringBuilder::new();
-                builder.append_option(value.as_str());
-                Arc::new(builder.finish())
-            }
-        }
-    };
-    let arrays = FIELDS.iter().map(array).collect();
-    Ok(Arc::new(StructArray::try_new(metadata_fields().into(), arrays, None)?))
-}
-
-fn gradings(values: &Json) -> Result<ArrayRef, ArrowError> {
-    let array = |name: &str| -> ArrayRef {
-        let mut list = ListBuilder::new(StringBuilder::new());
-        let texts = values[name].as_array().map(Vec::as_slice).unwrap_or_default();
-        texts.iter().for_each(|text| list.values().append_option(text.as_str()));
-        list.append(true);
-        Arc::new(list.finish())
-    };
-    let arrays = grading_names().map(array).collect();
-    Ok(Arc::new(StructArray::try_new(grading_fields().into(), arrays, None)?))
+fn pictures(files: &[Bytes]) -> Value<'_> {
+    Value::List(files.iter().map(|bytes| Value::Struct(vec![Value::Binary(bytes), Value::Missing])).collect())
 }

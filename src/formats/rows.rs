@@ -7,7 +7,7 @@ mod parquet;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-pub use parquet::{ParquetError, ParquetTable};
+pub use self::parquet::ParquetTable;
 
 use crate::query::{Cell, Column};
 

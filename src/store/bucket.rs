@@ -25,6 +25,7 @@ const BACKOFF: BackoffConfig =
 
 /// Opens a bucket with the endpoint, region and credentials that the `AWS_…` environment variables name. Asks nothing yet.
 pub(super) fn open(bucket: &str, prefix: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
+    crate::tls::select_provider();
     let mut builder = AmazonS3Builder::from_env();
     let allow_http = std::env::var("AWS_ALLOW_HTTP").is_ok_and(|value| matches!(&*value, "true" | "1"));
     let client = ClientOptions::new()

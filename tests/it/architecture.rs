@@ -23,7 +23,7 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     rooms
 }
 
-const ALL: [&str; 18] = [
+const ALL: [&str; 19] = [
     "access",
     "audit",
     "cli",
@@ -41,6 +41,7 @@ const ALL: [&str; 18] = [
     "snapshots",
     "spider",
     "store",
+    "tls",
     "volume",
 ];
 

@@ -1,134 +1,70 @@
-use std::sync::Arc;
-
-use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
-use parquet::errors::ParquetError as WriteError;
 use parquet::file::properties::WriterProperties;
 
-use arrow_array::builder::{BooleanBuilder, Float64Builder, Int64Builder, ListBuilder, StringBuilder};
-use arrow_array::{ArrayRef, RecordBatch};
-use arrow_schema::{ArrowError, DataType, Field, Schema};
-use serde_json::Value as Json;
-
+use crate::formats::parquet::{EncodeError, Field, FieldType, ParquetWriter, Value};
 use crate::query::{Cell, Column, ColumnKind, Row};
-
-/// A Parquet file could not be written.
-#[derive(Debug, thiserror::Error)]
-pub enum ParquetError {
-    /// The rows do not make a table.
-    #[error("could not make columns of rows")]
-    Columns(#[from] ArrowError),
-    /// The file could not be encoded.
-    #[error("could not encode a Parquet file")]
-    Encode(#[from] WriteError),
-}
 
 /// A Parquet file in the making: batches of rows in, bytes out. Every column is nullable; whole numbers are `int64`,
 /// numbers `double`, texts UTF-8, lists Parquet lists.
 #[derive(Debug)]
 pub struct ParquetTable {
-    columns: Vec<&'static Column>,
-    schema: Arc<Schema>,
-    writer: ArrowWriter<Vec<u8>>,
+    writer: ParquetWriter,
 }
 
 impl ParquetTable {
     /// A file without rows.
     ///
     /// # Errors
-    /// [`ParquetError`].
-    pub fn new(columns: &[&'static Column]) -> Result<Self, ParquetError> {
-        let field = |column: &&'static Column| Field::new(column.name, data_type(column.kind), true);
-        let schema = Arc::new(Schema::new(columns.iter().map(field).collect::<Vec<_>>()));
+    /// [`EncodeError`].
+    pub fn new(columns: &[&'static Column]) -> Result<Self, EncodeError> {
+        let field = |column: &&'static Column| -> Field { (column.name.to_owned(), field_type(column.kind)) };
         let properties = WriterProperties::builder().set_compression(Compression::ZSTD(ZstdLevel::default())).build();
-        let writer = ArrowWriter::try_new(Vec::new(), Arc::clone(&schema), Some(properties))?;
-        Ok(Self { columns: columns.to_vec(), schema, writer })
+        Ok(Self { writer: ParquetWriter::new(columns.iter().map(field).collect(), properties)? })
     }
 
-    /// Adds rows, each with a cell for every column.
+    /// Adds rows, each with a cell for every column, as a row group.
     ///
     /// # Errors
-    /// [`ParquetError`].
-    pub fn add(&mut self, rows: &[Row]) -> Result<(), ParquetError> {
-        let arrays = self
-            .columns
-            .iter()
-            .enumerate()
-            .map(|(n, column)| array(column.kind, rows.iter().map(|row| row.cells.get(n).unwrap_or(&Cell::Null))));
-        let batch = RecordBatch::try_new(Arc::clone(&self.schema), arrays.collect())?;
-        Ok(self.writer.write(&batch)?)
+    /// [`EncodeError`].
+    pub fn add(&mut self, rows: &[Row]) -> Result<(), EncodeError> {
+        rows.iter().for_each(|row| self.writer.add(&row.cells.iter().map(value).collect::<Vec<_>>()));
+        self.writer.end_row_group()
     }
 
-    /// Bytes so far, written or about to be.
+    /// Bytes written so far.
     #[must_use]
     pub fn bytes_so_far(&self) -> usize {
-        self.writer.bytes_written() + self.writer.in_progress_size()
+        self.writer.bytes_so_far()
     }
 
     /// The whole file.
     ///
     /// # Errors
-    /// [`ParquetError`].
-    pub fn finish(self) -> Result<Vec<u8>, ParquetError> {
-        Ok(self.writer.into_inner()?)
+    /// [`EncodeError`].
+    pub fn finish(self) -> Result<Vec<u8>, EncodeError> {
+        self.writer.finish()
     }
 }
 
-fn data_type(kind: ColumnKind) -> DataType {
-    let list = |item| DataType::List(Arc::new(Field::new_list_field(item, true)));
+fn field_type(kind: ColumnKind) -> FieldType {
     match kind {
-        ColumnKind::Integer => DataType::Int64,
-        ColumnKind::Real => DataType::Float64,
-        ColumnKind::Text => DataType::Utf8,
-        ColumnKind::Flag => DataType::Boolean,
-        ColumnKind::Integers => list(DataType::Int64),
-        ColumnKind::Reals => list(DataType::Float64),
-        ColumnKind::Texts => list(DataType::Utf8),
+        ColumnKind::Integer => FieldType::Int64,
+        ColumnKind::Real => FieldType::Double,
+        ColumnKind::Text => FieldType::Text,
+        ColumnKind::Flag => FieldType::Boolean,
+        ColumnKind::Integers => FieldType::List(Box::new(FieldType::Int64)),
+        ColumnKind::Reals => FieldType::List(Box::new(FieldType::Double)),
+        ColumnKind::Texts => FieldType::List(Box::new(FieldType::Text)),
     }
 }
 
-fn array<'a>(kind: ColumnKind, cells: impl Iterator<Item = &'a Cell>) -> ArrayRef {
-    match kind {
-        ColumnKind::Integer => {
-            let mut builder = Int64Builder::new();
-            cells.for_each(|cell| builder.append_option(if let Cell::Integer(n) = cell { Some(*n) } else { None }));
-            Arc::new(builder.finish())
-        }
-        ColumnKind::Real => {
-            let mut builder = Float64Builder::new();
-            cells.for_each(|cell| builder.append_option(if let Cell::Real(n) = cell { Some(*n) } else { None }));
-            Arc::new(builder.finish())
-        }
-        ColumnKind::Text => {
-            let mut builder = StringBuilder::new();
-            cells.for_each(|cell| builder.append_option(if let Cell::Text(text) = cell { Some(text) } else { None }));
-            Arc::new(builder.finish())
-        }
-        ColumnKind::Flag => {
-            let mut builder = BooleanBuilder::new();
-            cells.for_each(|cell| builder.append_option(if let Cell::Flag(flag) = cell { Some(*flag) } else { None }));
-            Arc::new(builder.finish())
-        }
-        ColumnKind::Integers => {
-            let mut builder = ListBuilder::new(Int64Builder::new());
-            cells.for_each(|cell| append(&mut builder, cell, |items, item| items.append_option(item.as_i64())));
-            Arc::new(builder.finish())
-        }
-        ColumnKind::Reals => {
-            let mut builder = ListBuilder::new(Float64Builder::new());
-            cells.for_each(|cell| append(&mut builder, cell, |items, item| items.append_option(item.as_f64())));
-            Arc::new(builder.finish())
-        }
-        ColumnKind::Texts => {
-            let mut builder = ListBuilder::new(StringBuilder::new());
-            cells.for_each(|cell| append(&mut builder, cell, |items, item| items.append_option(item.as_str())));
-            Arc::new(builder.finish())
-        }
+fn value(cell: &Cell) -> Value<'_> {
+    match cell {
+        Cell::Null => Value::Missing,
+        Cell::Flag(flag) => Value::Boolean(*flag),
+        Cell::Integer(n) => Value::Integer(*n),
+        Cell::Real(n) => Value::Real(*n),
+        Cell::Text(text) => Value::Text(text),
+        Cell::List(items) => Value::List(items.iter().map(Value::from).collect()),
     }
-}
-
-fn append<B: arrow_array::builder::ArrayBuilder>(list: &mut ListBuilder<B>, cell: &Cell, push: impl Fn(&mut B, &Json)) {
-    let Cell::List(items) = cell else { return list.append_null() };
-    items.iter().for_each(|item| push(list.values(), item));
-    list.append(true);
 }

@@ -158,7 +158,7 @@ async fn parquet(question: &Question, revision: u64, query: Listing) -> Result<B
 
 /// Encoding takes a core for a while, and the async threads have other clients.
 async fn off_thread<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T, crate::formats::rows::ParquetError> + Send + 'static,
+    work: impl FnOnce() -> Result<T, crate::formats::parquet::EncodeError> + Send + 'static,
 ) -> Result<T, Problem> {
     let done = tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))?;
     done.map_err(|error| Problem::internal(&error))
