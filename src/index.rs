@@ -24,10 +24,11 @@ use crate::spider::{ScanId, ScanType};
 
 /// The files of `migrations/`: version, description and SQL. Listed here rather than by `sqlx::migrate!`, which would compile
 /// SQLite and sqlx a second time, for the macro.
-const MIGRATION_FILES: [(i64, &str, &str); 3] = [
+const MIGRATION_FILES: [(i64, &str, &str); 4] = [
     (1, "initial", include_str!("../migrations/0001_initial.sql")),
     (2, "questions", include_str!("../migrations/0002_questions.sql")),
     (3, "sizes", include_str!("../migrations/0003_sizes.sql")),
+    (4, "fields", include_str!("../migrations/0004_fields.sql")),
 ];
 
 /// How the schema came to be.
