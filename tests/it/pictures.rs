@@ -1,10 +1,12 @@
 //! Pictures over HTTP: the right voxels, the right headers, the right refusals, drawn once.
 
 use std::io::Cursor;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
-use sagittal::pool::Pool;
+use futures_util::FutureExt;
+use sagittal::pool::{Pool, Turn};
 
 use crate::support::{Answer, Kind, Release, SHAPE, Service, label, value};
 
@@ -161,17 +163,51 @@ fn sixty_four_clients_at_once_cost_one_drawing() {
     assert!(answers.iter().all(|answer| answer.body == answers[0].body));
 }
 
+/// A pool whose only thread is taken until the turn is dropped, so that every rendering waits.
+fn held_pool() -> (Pool, Turn) {
+    let pool = Pool::fetching_ahead(1, 0, 256).unwrap();
+    let turn = pool.admit().unwrap().turn().now_or_never().unwrap().unwrap();
+    (pool, turn)
+}
+
+/// Renderings that run or wait, as the service counts them.
+async fn queued(service: &Service) -> u64 {
+    let metrics = service.answer(Request::get("/metrics").body(Body::empty()).unwrap()).await;
+    let text = String::from_utf8(metrics.body).unwrap();
+    let line = text.lines().find_map(|line| line.strip_prefix("sagittal_queue_pictures ")).unwrap();
+    line.parse().unwrap()
+}
+
 #[test]
-fn clients_that_give_up_do_not_waste_the_drawing() {
-    let service = Service::small();
-    let path = "/v1/scans/1_t1/slices/2/image.png?size=2000";
+fn a_response_that_does_not_begin_in_time_is_given_up() {
+    let data = tempfile::tempdir().unwrap();
+    Release::small().import(data.path());
+    let (pool, _held) = held_pool();
+    let service = Service::answering_within(data.path(), pool, Duration::from_millis(50));
+    let problem = service.get("/v1/scans/1_t1/slices/2/image.png?size=64");
+    assert_eq!(problem.status, StatusCode::SERVICE_UNAVAILABLE);
+    assert_eq!(problem.json()["code"], "answer_too_slow");
+    assert!(problem.header("retry-after").parse::<u64>().unwrap() > 0);
+    assert_eq!(service.get("/healthz").status, StatusCode::OK);
+}
+
+#[test]
+fn a_client_that_gives_up_does_not_waste_the_rendering() {
+    let data = tempfile::tempdir().unwrap();
+    Release::small().import(data.path());
+    let (pool, held) = held_pool();
+    let service = Service::with(data.path(), pool);
+    let path = "/v1/scans/1_t1/slices/2/image.png?size=64";
     service.block_on(async {
-        for _ in 0..5 {
-            let request = service.answer(Request::get(path).body(Body::empty()).unwrap());
-            // Gone before the picture can be there.
-            let _ = tokio::time::timeout(std::time::Duration::from_micros(1), request).await;
+        let mut request = Box::pin(service.answer(Request::get(path).body(Body::empty()).unwrap()));
+        while queued(&service).await < 2 {
+            let _ = tokio::time::timeout(Duration::from_millis(5), &mut request).await;
         }
-        // Joins what the first one started, or finds what came of it.
+        // The rendering waits for the thread, and its client goes away.
+        drop(request);
+        assert_eq!(queued(&service).await, 2, "the rendering waits beside what holds the thread");
+        drop(held);
+        // Joins what was started, or finds what came of it.
         let answer = service.answer(Request::get(path).body(Body::empty()).unwrap()).await;
         let status = answer.header("cache-status");
         assert!(["sagittal; hit", "sagittal; fwd=miss; collapsed"].contains(&status), "{status}");

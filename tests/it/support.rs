@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
@@ -10,7 +11,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
 use sagittal::access::{KeyFile, Keys};
 use sagittal::formats::metaimage;
-use sagittal::http::{App, router};
+use sagittal::http::{self, App, router};
 use sagittal::ingest::{self, Destination, ImportError, Options, Report, Source};
 use sagittal::pictures::Pictures;
 use sagittal::pool::Pool;
@@ -271,6 +272,12 @@ impl Service {
     /// Over a folder, without room for renderings.
     pub fn uncached(data: &Path) -> Self {
         Self::built(&Place::Folder(data.to_owned()), Pool::new(2, 256).unwrap(), 0, |app| app).0
+    }
+
+    /// Over a folder, with so long for a response to begin.
+    pub fn answering_within(data: &Path, pool: Pool, answer_time: Duration) -> Self {
+        let limits = http::Limits { answer_time, ..http::Limits::default() };
+        Self::built(&Place::Folder(data.to_owned()), pool, CACHE_BYTES, |app| app.within(limits)).0
     }
 
     fn of(place: &Place, pool: Pool) -> (Self, Option<Replica>) {

@@ -235,14 +235,6 @@ def test_who_is_still_sending_too_much_hears_why_it_is_refused(program, demo):
             assert b" 413 " in answer and b"body_too_large" in answer
 
 
-def test_an_answer_that_takes_too_long_is_given_up(program, demo):
-    with served(program, demo, "--answer-seconds", "0.001", "--cache-mb", "0") as service:
-        answers = [service.client.get(f"{PICTURE}?size=4000&filter=lanczos") for _ in range(3)]
-        assert {(answer.status_code, code(answer)) for answer in answers} == {(503, "answer_too_slow")}
-        assert all(answer.headers["retry-after"] for answer in answers)
-        assert service.get("/healthz")
-
-
 def test_connections_that_never_finish_their_headers_stop_nobody(program, demo):
     with served(program, demo, "--header-seconds", "10") as service:
         half_open = [connected(service) for _ in range(1000)]
