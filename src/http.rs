@@ -27,6 +27,7 @@ mod patients;
 mod pictures;
 mod preconditions;
 mod problem;
+mod provenance;
 mod ranges;
 mod request_id;
 mod revisions;
@@ -311,7 +312,10 @@ fn cors() -> CorsLayer {
         HeaderName::from_static("repr-digest"),
         HeaderName::from_static("server-timing"),
         HeaderName::from_static("x-request-id"),
-        HeaderName::from_static("x-sagittal-slices"),
+        provenance::SCAN,
+        provenance::SLICES,
+        provenance::AFFINE,
+        training::SAMPLES,
         HeaderName::from_static("x-sagittal-slope"),
         HeaderName::from_static("x-sagittal-intercept"),
         HeaderName::from_static("x-sagittal-spacing-mm"),

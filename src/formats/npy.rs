@@ -19,8 +19,24 @@ const GROWTH_DIGITS: usize = 21;
 /// any shape with fewer than some 3,000 axes; numpy itself stops at 64.
 #[must_use]
 pub fn header(element: ElementType, shape: &[usize]) -> Vec<u8> {
-    let mut dictionary =
-        format!("{{'descr': '{}', 'fortran_order': False, 'shape': {}, }}", descr(element), tuple(shape));
+    header_of(descr(element), shape)
+}
+
+/// A file of one axis of texts, as numpy writes an array of `str`: UTF-32, each as long as the longest.
+#[must_use]
+pub fn texts(texts: &[String]) -> Vec<u8> {
+    // numpy has no empty text type: the shortest is one character.
+    let longest = texts.iter().map(|text| text.chars().count()).max().unwrap_or(0).max(1);
+    let mut file = header_of(&format!("<U{longest}"), &[texts.len()]);
+    for text in texts {
+        let characters = text.chars().chain(std::iter::repeat('\0')).take(longest);
+        file.extend(characters.flat_map(|character| u32::from(character).to_le_bytes()));
+    }
+    file
+}
+
+fn header_of(descr: &str, shape: &[usize]) -> Vec<u8> {
+    let mut dictionary = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': {}, }}", tuple(shape));
     // As numpy does: room for the first axis to grow in place, then spaces up to the alignment, never none.
     let growth = shape.first().map_or(0, |len| GROWTH_DIGITS - len.to_string().len());
     let unpadded = MAGIC.len() + LENGTH_BYTES + dictionary.len() + growth + 1;
@@ -81,5 +97,13 @@ mod tests {
             let hex: String = header(element, &shape).iter().map(|byte| format!("{byte:02x}")).collect();
             assert_eq!(hex, golden["header"], "{element} {shape:?}");
         }
+    }
+
+    /// `numpy.save(file, numpy.array(["1_t1", "218_t2_SPACE", "é"]))`
+    #[test]
+    fn texts_are_those_that_numpy_writes() {
+        let texts = texts(&["1_t1".to_owned(), "218_t2_SPACE".to_owned(), "é".to_owned()]);
+        let golden = include_bytes!(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/goldens/texts.npy"));
+        assert_eq!(texts, golden);
     }
 }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::http::HeaderValue;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 
@@ -12,6 +11,7 @@ use super::extract::{DiscPath, ScanPath};
 use super::freshness::EntityTag;
 use super::pictures::answer;
 use super::problem::{Code, Problem};
+use super::provenance::named;
 use super::ranges::{File, decided};
 use crate::formats::npy;
 use crate::parameters::{ParameterError, plain};
@@ -66,9 +66,9 @@ async fn slice(
 ) -> Result<Response, Problem> {
     let (_, spacing) = catalogue.grid(scan)?;
     let (name, picture) = (SliceName::Number(disc.best_slice), query.around(disc, spacing));
-    let order = question.app.pictures().order(catalogue, scan, &name, &picture);
-    let response = answer(question, catalogue.revision, order).await?;
-    Ok(with_slices(response, disc.best_slice, disc.best_slice))
+    let order = question.app.pictures().order(catalogue, scan, &name, &picture)?;
+    let response = answer(question, catalogue.revision, Ok(order.clone())).await?;
+    Ok(named(response, &order, disc.best_slice..=disc.best_slice))
 }
 
 /// All slices of the patch, one after the other, under one header.
@@ -85,7 +85,7 @@ async fn volume(
     let picture = query.around(disc, spacing);
     let orders = slices.clone().map(|slice| pictures.order(catalogue, scan, &SliceName::Number(slice), &picture));
     let orders: Vec<Order> = orders.collect::<Result<_, _>>()?;
-    let Some(first) = orders.first() else { return Err(Problem::retry()) };
+    let Some(first) = orders.first().cloned() else { return Err(Problem::retry()) };
     let [height, width] = first.canvas();
     let pixels = (orders.len() * height * width) as u64;
     if pixels > pictures.max_pixels() {
@@ -108,13 +108,5 @@ async fn volume(
         file.extend_from_slice(drawn.bytes.get(npy::array_start(&drawn.bytes).unwrap_or(0)..).unwrap_or(&[]));
     }
     let file = File { bytes: file.into(), media_type: "application/octet-stream", validator };
-    Ok(with_slices(file.answer(&question.headers), *slices.start(), *slices.end()))
-}
-
-/// Says which slices of the scan are shown.
-fn with_slices(mut response: Response, first: usize, last: usize) -> Response {
-    if let Ok(value) = HeaderValue::try_from(format!("{first}-{last}")) {
-        response.headers_mut().insert("x-sagittal-slices", value);
-    }
-    response
+    Ok(named(file.answer(&question.headers), &first, slices))
 }

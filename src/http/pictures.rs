@@ -11,6 +11,7 @@ use super::caching::{CachePolicy, Caching, Validator};
 use super::extract::{ScanPath, SlicePath};
 use super::freshness::EntityTag;
 use super::problem::Problem;
+use super::provenance::named;
 use crate::pictures::{CacheStatus, Catalogue, Drawn, Order, PictureError, SliceName};
 use crate::render::{PictureKind, PictureQuery};
 
@@ -24,8 +25,19 @@ pub(super) fn slice(kind: PictureKind) -> MethodRouter<App> {
         let query = PictureQuery::parse(kind, question.raw_pairs())?;
         let slice = SliceName::parse(&slice)?;
         let order = |catalogue: &Catalogue| question.app.pictures().order(catalogue, scan, &slice, &query);
-        question.retried(|catalogue| answer(&question, catalogue.revision, order(&catalogue))).await
+        question.retried(|catalogue| answer_named(&question, catalogue.revision, order(&catalogue))).await
     })
+}
+
+/// The picture of an order, with headers that name what it shows.
+async fn answer_named(
+    question: &Question,
+    revision: u64,
+    order: Result<Order, PictureError>,
+) -> Result<Response, Problem> {
+    let order = question.found(order).await?;
+    let response = answer(question, revision, Ok(order.clone())).await?;
+    Ok(named(response, &order, order.slice()..=order.slice()))
 }
 
 /// `GET /v1/scans/{id}/montage.png`

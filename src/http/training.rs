@@ -1,6 +1,7 @@
 //! What training reads: image–mask pairs, batches and streams of them.
 
 mod batch;
+mod order;
 mod pair;
 mod sample;
 mod stream;
@@ -8,4 +9,4 @@ mod stream;
 pub(super) use batch::{Batch, batch, batch_parameters};
 pub(super) use pair::pair;
 pub(super) use sample::Samples;
-pub(super) use stream::{stream, stream_parameters};
+pub(super) use stream::{SAMPLES, stream, stream_parameters};

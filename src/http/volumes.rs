@@ -19,6 +19,7 @@ use super::caching::Validator;
 use super::extract::ScanPath;
 use super::freshness::EntityTag;
 use super::problem::Problem;
+use super::provenance::named;
 use super::ranges::{SentFile, broken_off, decided};
 use crate::formats::{metaimage, nifti, npy};
 use crate::parameters::{Pairs, Parameter};
@@ -136,7 +137,9 @@ async fn send(
     };
     let media_type = format.media_type();
     if format != VolumeFormat::NiftiGz {
-        return SentFile { len: Some(len), validator, media_type }.answer(app, headers, parts).await;
+        let file = SentFile { len: Some(len), validator, media_type };
+        let response = file.answer(app, headers, parts).await?;
+        return Ok(named(response, &first, 0..=first.slices_of_view().saturating_sub(1)));
     }
     if let Some(response) = decided(&validator, headers) {
         return Ok(response);

@@ -96,6 +96,12 @@ impl Order {
         (height * width * self.element().size()) as u64
     }
 
+    /// The scan that the picture shows.
+    #[must_use]
+    pub fn scan(&self) -> ScanId {
+        self.key.scan
+    }
+
     /// Slices of the scan, in the layout of the picture.
     #[must_use]
     pub fn slices_of_view(&self) -> usize {

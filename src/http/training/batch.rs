@@ -138,8 +138,10 @@ fn send(app: &App, pairs: Vec<Pair>, only_images: bool) -> Result<Response, Prob
     let mask_header = npy::header(ElementType::Uint8, &[&[count], &first.mask.canvas()[..]].concat());
     let image_len = image_header.len() as u64 + total(pairs.iter().flat_map(|pair| &pair.channels));
     let mask_len = mask_header.len() as u64 + total(pairs.iter().map(|pair| &pair.mask));
+    let facts = facts(&pairs);
     let member = |name: &str, len| zip::Member { name: name.to_owned(), len };
-    let members = [member("image.npy", image_len), member("mask.npy", mask_len)];
+    let mut members = vec![member("image.npy", image_len), member("mask.npy", mask_len)];
+    members.extend(facts.iter().map(|(name, bytes)| member(name, bytes.len() as u64)));
     let len = if only_images { image_len } else { zip::len(&members) };
     if len > MOST_BYTES {
         let detail =
@@ -157,7 +159,8 @@ fn send(app: &App, pairs: Vec<Pair>, only_images: bool) -> Result<Response, Prob
     let body = if only_images {
         Body::from_stream(images.inspect_err(broken_off))
     } else {
-        let contents = [images.boxed(), elements(mask_header, masks).boxed()];
+        let facts = facts.into_iter().map(|(_, bytes)| stream::once(async { Ok(bytes) }).boxed());
+        let contents = [images.boxed(), elements(mask_header, masks).boxed()].into_iter().chain(facts);
         Body::from_stream(archived(members.into_iter().zip(contents).collect()).inspect_err(broken_off))
     };
     let mut response = Caching::NO_STORE.attach(Response::new(body));
@@ -165,6 +168,18 @@ fn send(app: &App, pairs: Vec<Pair>, only_images: bool) -> Result<Response, Prob
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(NPZ));
     Ok(response)
+}
+
+/// Arrays that name each of the slices and place it: `scan_id`, `slice`, and `affine` as a pair has it.
+fn facts(pairs: &[Pair]) -> [(&'static str, Bytes); 3] {
+    let count = pairs.len();
+    let scans: Vec<_> = pairs.iter().map(|pair| pair.image().scan().to_string()).collect();
+    let slices = pairs.iter().flat_map(|pair| (pair.image().slice() as i64).to_le_bytes());
+    let affines = pairs.iter().flat_map(|pair| pair.image().affine_lps().into_iter().flatten());
+    let slices: Vec<_> = npy::header(ElementType::Int64, &[count]).into_iter().chain(slices).collect();
+    let affine_header = npy::header(ElementType::Float64, &[count, 4, 4]);
+    let affines: Vec<_> = affine_header.into_iter().chain(affines.flat_map(f64::to_le_bytes)).collect();
+    [("scan_id.npy", npy::texts(&scans).into()), ("slice.npy", slices.into()), ("affine.npy", affines.into())]
 }
 
 fn total<'a>(orders: impl Iterator<Item = &'a Order>) -> u64 {

@@ -10,6 +10,7 @@ use crate::http::caching::Validator;
 use crate::http::extract::{ScanPath, SlicePath};
 use crate::http::freshness::EntityTag;
 use crate::http::problem::Problem;
+use crate::http::provenance::named;
 use crate::http::ranges::{File, decided};
 use crate::parameters::Pairs;
 use crate::pictures::{Catalogue, Order, PictureError, Pictures, SliceName};
@@ -76,8 +77,10 @@ async fn answer(question: &Question, revision: u64, pair: Result<Pair, PictureEr
     if let Some(response) = decided(&validator, &question.headers) {
         return Ok(response);
     }
+    let image = pair.image().clone();
     let bytes = archive(&question.app, pair).await?.into();
-    Ok(File { bytes, media_type: NPZ, validator }.answer(&question.headers))
+    let response = File { bytes, media_type: NPZ, validator }.answer(&question.headers);
+    Ok(named(response, &image, image.slice()..=image.slice()))
 }
 
 pub(super) const NPZ: &str = "application/octet-stream";

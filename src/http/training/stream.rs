@@ -1,13 +1,13 @@
-//! `GET /v1/stream.tar`: samples for WebDataset, in an order that is a pure function of the question, the seed and the epoch.
+//! `GET /v1/stream.tar`: samples for WebDataset, in the order of [`SampleOrder`].
 
 use std::sync::Arc;
 
-use axum::response::Response;
+use axum::http::{HeaderName, HeaderValue};
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
 use serde_json::json;
-use sha2::{Digest, Sha256};
 
+use super::order::{self, SampleOrder};
 use super::pair::Pair;
 use super::sample::JSON_BYTES;
 use crate::formats::{npy, tar};
@@ -16,12 +16,15 @@ use crate::http::caching::Validator;
 use crate::http::freshness::EntityTag;
 use crate::http::problem::Problem;
 use crate::http::ranges::SentFile;
-use crate::parameters::{Form, Pairs, Parameter, ParameterError, plain};
+use crate::parameters::{Form, Pairs, Parameter, ParameterError};
 use crate::pictures::{Catalogue, Keep, Order, Part, PictureError, Pictures, SliceName, Snapshot};
 use crate::query::{Filter, Table};
 use crate::render::{PairQuery, PictureKind, PictureQuery};
 use crate::spider::ScanId;
 use crate::volume::ElementType;
+
+/// How many samples the stream has: those of this reader, from `start` on.
+pub(in crate::http) const SAMPLES: HeaderName = HeaderName::from_static("x-sagittal-samples");
 
 /// Streams of more samples are sent without their length being counted first.
 const COUNTED: usize = 200_000;
@@ -33,45 +36,10 @@ const IMAGE: Parameter = Parameter {
     description: "How images and masks are written; the length of a stream of npy is known before it is made.",
     example: "npy",
 };
-const SEED: Parameter = Parameter {
-    name: "seed",
-    allowed: "a whole number; without it samples come in their natural order",
-    form: Form::Integer { min: 0, max: 4_294_967_295 },
-    description: "Shuffles the samples.",
-    example: "7",
-};
-const EPOCH: Parameter = Parameter {
-    name: "epoch",
-    allowed: "0, a whole number; goes with seed",
-    description: "Shuffles them otherwise in every epoch.",
-    ..SEED
-};
-const WORLD: Parameter = Parameter {
-    name: "world",
-    allowed: "1, a whole number up to 65536",
-    form: Form::Integer { min: 1, max: 65_536 },
-    description: "So many readers share the samples.",
-    example: "2",
-};
-const RANK: Parameter = Parameter {
-    name: "rank",
-    allowed: "0, a whole number below world",
-    form: Form::Integer { min: 0, max: 65_535 },
-    description: "Which of the readers this is.",
-    example: "0",
-};
-const START: Parameter = Parameter {
-    name: "start",
-    allowed: "0, a whole number",
-    form: Form::Integer { min: 0, max: 1_000_000_000 },
-    description: "Leaves out so many of this reader's samples: where a reader was cut off.",
-    example: "3",
-};
 
 /// The parameters of a stream: those that choose slices, those of pairs, and the order.
 pub(in crate::http) fn stream_parameters() -> Vec<Parameter> {
-    let order = vec![IMAGE, SEED, EPOCH, RANK, WORLD, START];
-    [order, PairQuery::parameters(), Table::Slices.filter_parameters()].concat()
+    [vec![IMAGE], order::PARAMETERS.to_vec(), PairQuery::parameters(), Table::Slices.filter_parameters()].concat()
 }
 
 /// How samples are written.
@@ -80,14 +48,6 @@ struct Format {
     pair: PairQuery,
     /// Image and mask as PNG instead.
     png: Option<(PictureQuery, PictureQuery)>,
-}
-
-/// Which samples, in which order.
-struct Plan {
-    shuffle: Option<(u32, u32)>,
-    rank: usize,
-    world: usize,
-    start: usize,
 }
 
 /// What a stream is made of, to its end: the data as they were when it began.
@@ -113,16 +73,17 @@ pub(in crate::http) fn stream() -> MethodRouter<App> {
     get(async move |question: Question| {
         let valid = stream_parameters();
         let pairs = question.parameters(&valid)?;
-        let (plan, format) = (Plan::read(&pairs)?, Format::read(&question, &pairs)?);
+        let (order, format) = (SampleOrder::read(&pairs)?, Format::read(&question, &pairs)?);
         let filter = Filter::parse(Table::Slices, &pairs)?;
         let Snapshot { catalogue, index } = question.snapshot().await?;
-        let samples = plan.samples(index.slices_chosen(&filter).await?);
+        let samples = order.of(index.slices_chosen(&filter).await?);
         drop(index);
         let tag = EntityTag::of(&["stream", question.address(), &catalogue.revision.to_string()]);
         let validator = Validator::of_revision(tag, catalogue.revision);
         let source = Source { app: question.app.clone(), catalogue };
         let len = if samples.len() <= COUNTED { format.len(&source, &samples)? } else { None };
         let samples = Arc::new(samples);
+        let count = samples.len();
         let parts = move || {
             let (source, format, samples) = (source.clone(), format.clone(), Arc::clone(&samples));
             let of_samples = (0..samples.len()).flat_map(move |n| match samples.get(n) {
@@ -132,36 +93,10 @@ pub(in crate::http) fn stream() -> MethodRouter<App> {
             of_samples.chain(std::iter::once(Part::ready(&tar::END[..])))
         };
         let file = SentFile { len, validator, media_type: "application/x-tar" };
-        let answer: Result<Response, Problem> = file.answer(&question.app, &question.headers, parts).await;
-        answer
+        let mut response = file.answer(&question.app, &question.headers, parts).await?;
+        response.headers_mut().insert(SAMPLES, HeaderValue::from(count));
+        Ok::<_, Problem>(response)
     })
-}
-
-impl Plan {
-    fn read(pairs: &Pairs<'_>) -> Result<Self, ParameterError> {
-        let seed = pairs.value("seed", plain::<u32>)?;
-        let epoch = pairs.value("epoch", plain::<u32>)?;
-        if let (None, Some(_)) = (seed, epoch) {
-            return Err(ParameterError::conflict("epoch", "epoch goes with seed; without one the order never changes"));
-        }
-        let world =
-            pairs.value("world", |text| plain(text).filter(|&n: &usize| (1..=65_536).contains(&n)))?.unwrap_or(1);
-        let rank = pairs.value("rank", |text| plain(text).filter(|&n: &usize| n < world))?.unwrap_or(0);
-        let start = pairs.value("start", plain::<usize>)?.unwrap_or(0);
-        Ok(Self { shuffle: seed.map(|seed| (seed, epoch.unwrap_or(0))), rank, world, start })
-    }
-
-    /// This reader's samples. Every sample has a place of its own that depends on nothing but itself, the seed and the
-    /// epoch, so that a sample more or less leaves the others in their order.
-    fn samples(&self, mut samples: Vec<(ScanId, usize)>) -> Vec<(ScanId, usize)> {
-        if let Some((seed, epoch)) = self.shuffle {
-            samples.sort_by_cached_key(|(scan, slice)| {
-                let digest = Sha256::digest(format!("{seed} {epoch} {scan} {slice}"));
-                digest.first_chunk::<16>().copied()
-            });
-        }
-        samples.into_iter().skip(self.rank).step_by(self.world).skip(self.start).collect()
-    }
 }
 
 impl Format {
