@@ -14,6 +14,7 @@ RUN mkdir src benches && touch src/lib.rs \
 COPY src src
 COPY benches benches
 COPY migrations migrations
+COPY python python
 RUN cargo build --profile dist --locked --bin sagittal
 
 # The final image's files: the program, the C library it loads, the certificates it trusts when downloading.

@@ -2,7 +2,7 @@
 
     python benches/roads.py [--data DIR] [--seconds N] [--rounds N] [--workers 1,4,8]
 
-Needs numpy, opencv-python-headless, scikit-image, webdataset and zarr (tests/requirements-all.txt), and `cargo build --release`.
+Needs httpx, numpy, opencv-python-headless, scikit-image, webdataset and zarr (tests/requirements-all.txt), and `cargo build --release`.
 Rounds go through all roads in turn, so that a busy moment meets them all; the table has medians. Server and clients share the
 machine: compare numbers within one run only.
 """
@@ -30,12 +30,23 @@ import zarr
 from skimage.transform import resize
 
 PROJECT = Path(__file__).resolve().parents[1]
-sys.path.insert(0, str(PROJECT / "examples"))
+sys.path.insert(0, str(PROJECT / "python"))
 
-import readers  # noqa: E402
+from sagittal import arrays  # noqa: E402
 
 SIZE = (512, 512)
 BATCH = 64
+
+
+def body(reply: http.client.HTTPResponse) -> memoryview:
+    """The whole body of a reply whose length is known, in one buffer."""
+    buffer, at = memoryview(bytearray(reply.length)), 0
+    while at < len(buffer):
+        got = reply.readinto(buffer[at:])
+        if reply.status != 200 or got == 0:
+            raise OSError(f"{reply.status}: the reply ended after {at} of {len(buffer)} bytes")
+        at += got
+    return buffer
 
 
 class Remote:
@@ -53,7 +64,7 @@ class Remote:
         return self.connection.getresponse()
 
     def got(self, path: str) -> memoryview:
-        return readers.body(self.reply(path)) if path.startswith("/v1/scans/") else self.reply(path).read()
+        return body(self.reply(path)) if path.startswith("/v1/scans/") else self.reply(path).read()
 
     def slice(self) -> str:
         scan, k = self.random.choice(self.keys)
@@ -70,7 +81,7 @@ class Remote:
         while True:
             at = self.slice()
             for kind in ("image", "mask"):
-                readers.array(self.got(f"{at}/{kind}.npy"))
+                arrays.array(self.got(f"{at}/{kind}.npy"))
             yield 1
 
     def pair(self):
@@ -80,7 +91,7 @@ class Remote:
 
     def pair_direct(self):
         while True:
-            readers.arrays(self.got(f"{self.slice()}/pair.npz"))
+            arrays.arrays(self.got(f"{self.slice()}/pair.npz"))
             yield 1
 
     def batches(self):
@@ -96,7 +107,7 @@ class Remote:
 
     def batch_direct(self):
         for reply in self.batches():
-            readers.arrays(readers.body(reply))
+            arrays.arrays(body(reply))
             yield BATCH
 
     def epochs(self):
@@ -111,17 +122,17 @@ class Remote:
 
     def stream_direct(self):
         for epoch in self.epochs():
-            for _ in readers.samples(self.reply(epoch)):
+            for _ in arrays.samples(self.reply(epoch)):
                 yield 1
 
     def zarr(self):
-        arrays = {}
+        groups = {}
         for scan, _ in self.keys:
             group = zarr.open_group(f"{self.address}/v1/scans/{scan}.ome.zarr", mode="r")
-            arrays[scan] = group["image"], group["labels/spider/0"]
+            groups[scan] = group["image"], group["labels/spider/0"]
         while True:
             scan, k = self.random.choice(self.keys)
-            image, mask = arrays[scan]
+            image, mask = groups[scan]
             cv2.resize(image[k], SIZE), cv2.resize(mask[k], SIZE, interpolation=cv2.INTER_NEAREST)
             yield 1
 
@@ -177,11 +188,11 @@ REMOTE_ROADS = {
     "`image.png`, `mask.png`, OpenCV": "png",
     "`image.npy`, `mask.npy`": "npy",
     "`pair.npz`, `numpy.load`": "pair",
-    "`pair.npz`, `readers.arrays`": "pair_direct",
+    "`pair.npz`, `sagittal.arrays`": "pair_direct",
     f"`batch` of {BATCH}, `numpy.load`": "batch",
-    f"`batch` of {BATCH}, `readers.arrays`": "batch_direct",
+    f"`batch` of {BATCH}, `sagittal.arrays`": "batch_direct",
     "`stream.tar`, webdataset": "stream_webdataset",
-    "`stream.tar`, `readers.samples`": "stream_direct",
+    "`stream.tar`, `sagittal.arrays`": "stream_direct",
     "Zarr, OpenCV": "zarr",
 }
 LOCAL_ROADS = {

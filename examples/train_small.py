@@ -1,6 +1,6 @@
 """Trains a small network to find vertebrae, in seconds on one core and without a framework for deep learning.
 
-    pip install httpx numpy pillow scipy scikit-learn
+    pip install ./python pillow scipy scikit-learn
     python train_small.py --url http://127.0.0.1:8080 --out small
 
 Each pixel is judged by what is around it: blurred grey values, their spread and their derivatives at several scales.
@@ -13,7 +13,8 @@ from collections.abc import Iterable
 from itertools import islice
 
 import numpy as np
-from samples import Sample, command_line, run, streamed, validated
+from sagittal import Sample, StreamDataset
+from samples import RENDERING, command_line, run, validated, vertebra
 from scipy import ndimage
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.neural_network import MLPClassifier
@@ -42,10 +43,10 @@ def described(image: np.ndarray) -> np.ndarray:
     return np.stack(known, axis=-1)
 
 
-def chosen(vertebra: np.ndarray, random: np.random.Generator) -> np.ndarray:
+def chosen_pixels(inside: np.ndarray, random: np.random.Generator) -> np.ndarray:
     """Which pixels to learn from: as many inside of vertebrae as close to them and as elsewhere."""
-    close = ndimage.binary_dilation(vertebra, iterations=NEARBY) & ~vertebra
-    kinds = (np.flatnonzero(kind) for kind in (vertebra, close, ~vertebra & ~close))
+    close = ndimage.binary_dilation(inside, iterations=NEARBY) & ~inside
+    kinds = (np.flatnonzero(kind) for kind in (inside, close, ~inside & ~close))
     return np.concatenate([random.choice(kind, min(PIXELS_OF_EACH_KIND, len(kind)), replace=False) for kind in kinds])
 
 
@@ -54,10 +55,10 @@ def learnt(samples: Iterable[Sample], seed: int) -> Pipeline:
     random = np.random.default_rng(seed)
     known, truth = [], []
     for sample in samples:
-        pixels = chosen(sample.vertebra, random)
+        pixels = chosen_pixels(vertebra(sample), random)
         features = described(sample.image)
         known.append(features.reshape(-1, features.shape[-1])[pixels])
-        truth.append(sample.vertebra.ravel()[pixels])
+        truth.append(vertebra(sample).ravel()[pixels])
     if not truth:
         raise SystemExit("there is nothing to learn from: the training split has no slices with vertebrae")
     print(f"learning from {sum(map(len, truth))} pixels of {len(truth)} slices", flush=True)
@@ -69,15 +70,15 @@ def learnt(samples: Iterable[Sample], seed: int) -> Pipeline:
 
 
 def train(arguments: Namespace) -> None:
-    question = {"has": "vertebrae", "size": arguments.size}
-    training = streamed(arguments.url, split="train", seed=arguments.seed, **question)
+    chosen = {"has": "vertebrae", "rendering": {**RENDERING, "size": arguments.size}}
+    training = StreamDataset(arguments.url, split="train", seed=arguments.seed, **chosen)
     model = learnt(islice(training, arguments.slices), arguments.seed)
 
     def predict(image: np.ndarray) -> np.ndarray:
         features = described(image)
         return model.predict(features.reshape(-1, features.shape[-1])).reshape(image.shape)
 
-    dice = validated(predict, streamed(arguments.url, split="validation", **question), arguments.out)
+    dice = validated(predict, StreamDataset(arguments.url, split="validation", **chosen), arguments.out)
     print(f"validation: Dice {dice:.3f}; pictures in {arguments.out}")
 
 

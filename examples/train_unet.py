@@ -1,28 +1,28 @@
 """Trains a small U-Net to find vertebrae, on slices that come over HTTP as they are needed.
 
-    pip install httpx numpy pillow torch
+    pip install './python[torch]' pillow
     python train_unet.py --url http://127.0.0.1:8080 --out unet
 
 `--road stream` reads each epoch as one archive, in an order that seed and epoch decide; nothing is kept on disk.
-`--road pair` asks for one slice at a time from an ordinary torch Dataset, so that any sampler may choose.
+`--road slices` requests a batch at a time for an ordinary torch Dataset, so that any sampler may choose.
 """
 
 import sys
 import time
 from argparse import Namespace
 from collections.abc import Iterator
-from functools import cached_property
 from itertools import pairwise
 
-import httpx
 import numpy as np
-from samples import TIMEOUT_SECONDS, Sample, command_line, pair, run, slices, streamed, validated
+from sagittal import Pair, StreamDataset
+from samples import RENDERING, command_line, run, validated, vertebra
 
 try:
+    import sagittal.torch
     import torch
     from torch import Tensor, nn
     from torch.nn.functional import binary_cross_entropy_with_logits, interpolate
-    from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
+    from torch.utils.data import DataLoader
 except ModuleNotFoundError as missing:
     print(f"train_unet.py needs PyTorch ({missing}): pip install torch; train_small.py does without", file=sys.stderr)
     sys.exit(2)
@@ -33,52 +33,22 @@ BATCH = 4
 LOGIT_AT_START = -3.0
 
 
-def tensors(sample: Sample) -> tuple[Tensor, Tensor]:
+def tensors(sample: Pair) -> tuple[Tensor, Tensor]:
     """Image and truth, each of one channel."""
-    return torch.from_numpy(sample.image)[None], torch.from_numpy(sample.vertebra)[None].float()
-
-
-class Stream(IterableDataset):
-    """One epoch of the training split as a stream, which the loader's workers share without overlap."""
-
-    def __init__(self, arguments: Namespace, epoch: int):
-        self.url = arguments.url
-        self.question = {"split": "train", "has": "vertebrae", "size": arguments.size}
-        self.question |= {"seed": arguments.seed, "epoch": epoch}
-
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        worker = get_worker_info()
-        share = {"rank": worker.id, "world": worker.num_workers} if worker else {}
-        return map(tensors, streamed(self.url, **self.question, **share))
-
-
-class Pairs(Dataset):
-    """The training split by number; one request for each slice."""
-
-    def __init__(self, arguments: Namespace):
-        self.url, self.size = arguments.url, arguments.size
-        self.slices = slices(arguments.url, split="train", has="vertebrae")
-
-    @cached_property
-    def client(self) -> httpx.Client:
-        """Opened where it is first needed: worker processes cannot share connections."""
-        return httpx.Client(base_url=self.url, timeout=TIMEOUT_SECONDS)
-
-    def __len__(self) -> int:
-        return len(self.slices)
-
-    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
-        return tensors(pair(self.client, *self.slices[index], self.size))
+    return torch.from_numpy(sample.image)[None], torch.from_numpy(vertebra(sample))[None].float()
 
 
 def loaders(arguments: Namespace) -> Iterator[DataLoader]:
-    """What each epoch reads."""
+    """What each epoch reads: a stream, which the loader's workers divide, or one request for each batch."""
     options = {"batch_size": BATCH, "num_workers": arguments.workers}
+    chosen = {"split": "train", "has": "vertebrae", "transform": tensors, "rendering": {**RENDERING, "size": arguments.size}}
     if arguments.road == "stream":
+        stream = sagittal.torch.StreamDataset(arguments.url, seed=arguments.seed, **chosen)
         for epoch in range(arguments.epochs):
-            yield DataLoader(Stream(arguments, epoch), **options)
+            stream.set_epoch(epoch)
+            yield DataLoader(stream, **options)
     else:
-        loader = DataLoader(Pairs(arguments), shuffle=True, **options)
+        loader = DataLoader(sagittal.torch.SliceDataset(arguments.url, **chosen), shuffle=True, **options)
         for _ in range(arguments.epochs):
             yield loader
 
@@ -141,7 +111,8 @@ def train(arguments: Namespace) -> None:
         if not losses:
             sys.exit("there is nothing to learn from: the training split has no slices with vertebrae")
         model.eval()
-        validation = streamed(arguments.url, split="validation", has="vertebrae", size=arguments.size)
+        rendering = {**RENDERING, "size": arguments.size}
+        validation = StreamDataset(arguments.url, split="validation", has="vertebrae", rendering=rendering)
         dice = validated(predict, validation, arguments.out)
         seconds = time.perf_counter() - began
         print(f"epoch {epoch}: loss {np.mean(losses):.3f}, validation: Dice {dice:.3f}, {seconds:.0f} s", flush=True)
@@ -151,7 +122,7 @@ def train(arguments: Namespace) -> None:
 
 if __name__ == "__main__":
     parser = command_line(__doc__.splitlines()[0], out="unet")
-    parser.add_argument("--road", choices=("stream", "pair"), default="stream", help="how training samples come")
+    parser.add_argument("--road", choices=("stream", "slices"), default="stream", help="how training samples are requested")
     parser.add_argument("--epochs", type=int, default=6, help="times that the training split is read")
     parser.add_argument("--rate", type=float, default=3e-3, help="of learning")
     parser.add_argument("--workers", type=int, default=0, help="processes of their own that ask for samples")

@@ -10,4 +10,5 @@ pub mod png;
 pub mod rows;
 pub mod tables;
 pub mod tar;
+pub mod wheel;
 pub mod zip;

@@ -28,6 +28,7 @@ mod pictures;
 mod preconditions;
 mod problem;
 mod provenance;
+mod python;
 mod ranges;
 mod request_id;
 mod revisions;
@@ -262,6 +263,9 @@ pub fn router(app: App) -> Router {
         .route("/croissant.json", get(croissant::show))
         .route("/openapi.json", get(async move |headers| openapi::answer(&document, &headers)))
         .route("/viewer/{file}", get(viewer::part))
+        .route("/python/simple/", get(python::packages))
+        .route("/python/simple/sagittal/", get(python::package))
+        .route("/python/simple/sagittal/{file}", get(python::file))
         .route("/docs/start.js", get(pages::docs_start))
         .route("/docs/swagger-ui.css", get(pages::docs_style))
         .route("/docs/swagger-ui-bundle.js", get(pages::docs_script))

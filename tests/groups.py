@@ -32,9 +32,14 @@ def docker_engine() -> bool:
     return shutil.which("docker") is not None and subprocess.run(["docker", "info"], capture_output=True, check=False).returncode == 0
 
 
+def has_pytorch(python: str) -> bool:
+    return shutil.which(python) is not None and subprocess.run([python, "-c", "import ensurepip, torch"], capture_output=True, check=False).returncode == 0
+
+
 BROWSER = command("chromedriver", "chromium", "chromium-driver")
 NGINX = command("nginx", "nginx-light")
 PROMETHEUS = command("prometheus", "prometheus")
+PYTORCH = Need("Debian's PyTorch", lambda: any(map(has_pytorch, ("/usr/bin/python3", "python3"))), ("python3-torch", "python3-venv"))
 ROOT = Need("root, who may mount a small disk", lambda: os.geteuid() == 0)
 DOCKER = Need("a running Docker engine", docker_engine)
 
@@ -67,6 +72,8 @@ GROUPS = [
         basic=True,
     ),
     Group("api", "the OpenAPI document, schemathesis, a generated client, the documented examples", ("openapi", "api_docs")),
+    Group("package", "the Python package, and its installation from the server", ("python_package",)),
+    Group("torch", "the package's datasets in PyTorch, on several ranks", ("torch",), (PYTORCH,), setup="tests/torch/install"),
     Group("loaders", "datasets, webdataset, dask, xarray, ome-zarr-py, polars, DuckDB, mlcroissant", ("exports", "loaders", "table_formats")),
     Group("operations", "limits, tokens, shutdown, metrics, hostile requests", ("operations", "hostile", "or_demo")),
     Group("faults", "kills, damage, missing folders, wrong clocks, requests during imports", ("faults", "outages", "reimport")),

@@ -1,4 +1,4 @@
-"""docs/api.md and docs/training.md: every example runs against the demo as it stands there, and shows what it says."""
+"""docs/api.md, docs/training.md and python/README.md: every example runs against the demo as it stands there, and shows what it says."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = "".join((DOCS / name).read_text() for name in ("api.md", "training.md"))
+PAGES = "".join((DOCS / name).read_text() for name in ("api.md", "training.md", "../python/README.md"))
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```\n(?:```output\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 EXAMPLES = [(f"{n}-{kind}", kind, code, shown) for n, (kind, code, shown) in enumerate(BLOCK.findall(PAGES))]
 
@@ -24,8 +24,8 @@ def test_an_example_works(demo, tmp_path, kind, code, shown):
     host, _, port = demo.address.removeprefix("http://").rpartition(":")
     code = code.replace("http://127.0.0.1:8080", demo.address).replace('"127.0.0.1", 8080', f'"{host}", {port}')
     program = ["bash", "-euo", "pipefail", "-c"] if kind == "sh" else [sys.executable, "-c"]
-    # As somebody who has copied readers.py beside the program.
-    environment = os.environ | {"PYTHONPATH": str(DOCS.parent / "examples")}
+    # As after `pip install ./python`.
+    environment = os.environ | {"PYTHONPATH": str(DOCS.parent / "python")}
     done = subprocess.run(
         [*program, code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
     )

@@ -1,32 +1,26 @@
 """The examples, each in one command against the demo."""
 
-import http.client
-import io
-import json
 import os
 import re
 import subprocess
 import sys
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
 from PIL import Image
 
-EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
-sys.path.insert(0, str(EXAMPLES))
-
-import readers  # noqa: E402
-
+PROJECT = Path(__file__).resolve().parents[2]
+EXAMPLES = PROJECT / "examples"
+# As after `pip install ./python`.
+INSTALLED = os.environ | {"PYTHONPATH": str(PROJECT / "python")}
 SIZE = 128
 
 
 def test_the_loading_walk_says_what_the_service_says(demo, tmp_path):
     command = [sys.executable, EXAMPLES / "load_data.py", "--url", demo.address, "--out", tmp_path]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, env=INSTALLED, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
     splits = demo.json("/v1/splits")["splits"]
     told = {split: int(count) for split, count in re.findall(r"^(\w+): (\d+) patients", done.stdout, re.MULTILINE)}
@@ -36,39 +30,6 @@ def test_the_loading_walk_says_what_the_service_says(demo, tmp_path):
         # Labels in colour: not grey all over.
         assert picture.mode == "RGB" and any(red != green for _, (red, green, _) in picture.getcolors(1 << 20))
     assert list(tmp_path.glob("*.nii.gz"))
-
-
-def asked(demo, path: str, body: str | None = None) -> http.client.HTTPResponse:
-    connection = http.client.HTTPConnection(urlsplit(demo.address).netloc, timeout=60)
-    headers = {"content-type": "application/json"} if body else {}
-    connection.request("POST" if body else "GET", path, body, headers)
-    return connection.getresponse()
-
-
-def test_the_readers_read_what_numpy_and_tarfile_read(demo):
-    query = "/v1/stream.tar?scan_id=1_t1,2_t2&seed=3&size=96"
-    with tarfile.open(fileobj=io.BytesIO(demo.get(query).content)) as archive:
-        files = [(member.name, archive.extractfile(member).read()) for member in archive]
-    read = [part for sample in readers.samples(asked(demo, query)) for part in sample]
-    assert len(read) == len(files) > 60
-    for (name, data), found in zip(files, read, strict=True):
-        if name.endswith(".json"):
-            assert found == json.loads(data)
-        else:
-            np.testing.assert_array_equal(found, np.load(io.BytesIO(data)), strict=True)
-    body = json.dumps({"items": [{"scan_id": "1_t1", "slice": k} for k in (3, 0, 7)]})
-    batches = [asked(demo, "/v1/batch?size=50&context=1", body) for _ in range(2)]
-    expected, found = np.load(io.BytesIO(batches[0].read())), readers.arrays(readers.body(batches[1]))
-    assert list(found) == ["image", "mask"] and found["image"].shape == (3, 3, 50, 50)
-    for name, array in found.items():
-        np.testing.assert_array_equal(array, expected[name], strict=True)
-    pair = "/v1/scans/1_t1/slices/mid/pair.npz?dtype=float32"
-    expected = np.load(io.BytesIO(demo.get(pair).content))
-    for name, array in readers.arrays(readers.body(asked(demo, pair))).items():
-        np.testing.assert_array_equal(array, expected[name], strict=True)
-    for read, path in ((readers.body, "/v1/scans/1_t1/slices/99/pair.npz"), (lambda reply: next(readers.samples(reply)), "/v1/stream.tar?sed=1")):
-        with pytest.raises(OSError, match="unknown_"):
-            read(asked(demo, path))
 
 
 @dataclass
@@ -81,7 +42,7 @@ class Training:
 
 def train_small(demo, out: Path) -> Training:
     command = [sys.executable, EXAMPLES / "train_small.py", "--url", demo.address, "--out", out, "--size", str(SIZE)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run(command, env=INSTALLED, capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     (dice,) = re.findall(r"^validation: Dice (\d\.\d{3});", done.stdout, re.MULTILINE)
     return Training(dice, out)
@@ -147,7 +108,7 @@ def test_the_unet_says_in_a_line_that_it_needs_torch(tmp_path, arguments):
     (tmp_path / "torch.py").write_text("raise ModuleNotFoundError(\"No module named 'torch'\", name='torch')")
     script = EXAMPLES / "train_unet.py"
     compile(script.read_text(), script, "exec")
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{PROJECT / 'python'}"}
     done = subprocess.run(
         [sys.executable, script, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment
     )
@@ -166,7 +127,7 @@ def test_the_unet_says_in_a_line_that_it_needs_torch(tmp_path, arguments):
 )
 def test_training_says_in_a_line_what_stands_in_its_way(demo, tmp_path, arguments, said):
     command = [sys.executable, EXAMPLES / "train_small.py", "--url", demo.address, "--out", tmp_path, *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    done = subprocess.run(command, env=INSTALLED, capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 1
     (line,) = done.stderr.splitlines()
     assert said in line
