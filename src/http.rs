@@ -5,15 +5,19 @@ mod audit;
 mod bodies;
 mod byte_range;
 mod caching;
+mod compression;
 mod croissant;
 mod dataset;
+mod disposition;
 mod documents;
 mod door;
 mod exports;
 mod extract;
 mod freshness;
 mod guard;
+mod head_timer;
 mod health;
+mod host;
 mod labels;
 mod limits;
 mod lingering;
@@ -21,6 +25,7 @@ mod links;
 mod listing;
 mod metrics;
 mod openapi;
+mod origins;
 mod pages;
 mod patches;
 mod patients;
@@ -35,6 +40,7 @@ mod revisions;
 mod route;
 mod scans;
 mod server;
+mod signable;
 mod slices;
 mod splits;
 mod stats;
@@ -54,14 +60,15 @@ use axum::middleware;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use tower_http::catch_panic::CatchPanicLayer;
-use tower_http::cors::{Any, CorsLayer};
+use tower_http::cors::CorsLayer;
 
 use crate::query::Table;
 use crate::render::{PairQuery, PictureKind};
 
 pub use app::App;
-pub use byte_range::Asked;
+pub use byte_range::ByteRange;
 pub use limits::Limits;
+pub use origins::AllowedOrigins;
 pub use server::{Connections, Stop, serve};
 
 use audit::AuditBody;
@@ -192,11 +199,7 @@ fn routes() -> Vec<Route> {
         Route::json::<SignedBody, _>(
             "/v1/signed",
             guard::sign,
-            (
-                SERVICE,
-                "get_signed_address",
-                "An address of a picture or a volume that is good without a token, for a while",
-            ),
+            (SERVICE, "get_signed_address", "Create a time-limited signed URL"),
         )
         .taking(&guard::PARAMETERS)
         .requiring("address")
@@ -277,11 +280,22 @@ pub fn router(app: App) -> Router {
         .method_not_allowed_fallback(other_method)
         .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| broken(&*panic)))
         .layer(middleware::from_fn(metrics::note_template))
+        .layer(middleware::from_fn(disposition::name_file))
         .with_state(app.clone());
     // Around the routes, not on them: the door changes addresses before a route is chosen. Around the door, so that pages
     // elsewhere may read why they were refused, and may ask whether they may send a token before they do.
+    let (cors, resource_policy) = (cors(app.allowed_origins()), app.allowed_origins().resource_policy());
     let door = middleware::from_fn_with_state(app, door::enter);
-    Router::new().fallback_service(routed).layer(door).layer(cors())
+    Router::new()
+        .fallback_service(routed)
+        .layer(door)
+        .layer(compression::layer())
+        .layer(middleware::from_fn(compression::adapt))
+        .layer(cors)
+        .layer(middleware::map_response(move |mut response: Response| {
+            response.headers_mut().extend([resource_policy.clone()]);
+            std::future::ready(response)
+        }))
 }
 
 async fn nothing_here(uri: Uri) -> Problem {
@@ -302,11 +316,12 @@ fn broken(panic: &(dyn std::any::Any + Send)) -> Response {
     Problem::new(Code::InternalError, detail).into_response()
 }
 
-/// Browsers may read everything from anywhere: the data are public, and nothing changes by asking. A batch is asked for by
-/// POST, because its list is too long for an address.
-fn cors() -> CorsLayer {
+/// What pages of other origins may send and read. A batch is requested by POST, because its list is too long for a URL.
+fn cors(allowed: &AllowedOrigins) -> CorsLayer {
     let exposed = [
         header::ACCEPT_RANGES,
+        header::CONTENT_DISPOSITION,
+        header::CONTENT_ENCODING,
         header::CONTENT_RANGE,
         header::ETAG,
         header::LAST_MODIFIED,
@@ -338,7 +353,7 @@ fn cors() -> CorsLayer {
         HeaderName::from_static("x-request-id"),
     ];
     CorsLayer::new()
-        .allow_origin(Any)
+        .allow_origin(allowed.cors())
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         .allow_headers(taken)
         .expose_headers(exposed)

@@ -45,6 +45,18 @@ pub enum Form {
     Text,
 }
 
+impl Form {
+    /// Whether a text may be a value of this form, as far as that can be said here: a choice is one of its texts, and a
+    /// whole number lies within its bounds. The others are read by whoever defines them.
+    fn permits(&self, text: &str) -> bool {
+        match self {
+            Self::Choice(choices) => choices.contains(&text),
+            Self::Integer { min, max } => plain(text).is_some_and(|number: i64| (*min..=*max).contains(&number)),
+            Self::Number { .. } | Self::Pattern(_) | Self::ListOf(_) | Self::Text => true,
+        }
+    }
+}
+
 /// A parameter is wrong, or wrong for what it is asked of.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -102,7 +114,9 @@ impl<'a> Pairs<'a> {
     /// `invalid_value` when it cannot be read, with what the parameter may be.
     pub fn value<T>(&self, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ParameterError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        read(text).map(Some).ok_or_else(|| ParameterError::invalid(name, text, self.allowed(name)))
+        let permitted = self.parameter(name).is_none_or(|parameter| parameter.form.permits(text));
+        let value = permitted.then(|| read(text)).flatten();
+        value.map(Some).ok_or_else(|| ParameterError::invalid(name, text, self.allowed(name)))
     }
 
     /// A value, read as its type reads text.
@@ -116,7 +130,11 @@ impl<'a> Pairs<'a> {
     /// What a parameter may be, for people.
     #[must_use]
     pub fn allowed(&self, name: &str) -> &'static str {
-        self.valid.iter().find(|parameter| parameter.name == name).map_or("", |parameter| parameter.allowed)
+        self.parameter(name).map_or("", |parameter| parameter.allowed)
+    }
+
+    fn parameter(&self, name: &str) -> Option<&'a Parameter> {
+        self.valid.iter().find(|parameter| parameter.name == name)
     }
 }
 
@@ -207,6 +225,24 @@ mod tests {
         assert_eq!((read.parsed("size").unwrap(), read.text("other")), (Some(3u8), None));
         assert_eq!(read.value("size", |_| None::<()>).unwrap_err().message, "size=3 is not valid: size is a number");
         assert_eq!(Pairs::new(&decode("size=3&size=3"), &[SIZE]).unwrap_err().code, "repeated_parameter");
+    }
+
+    #[test]
+    fn a_value_that_its_documented_form_does_not_permit_is_refused() {
+        let kind = Parameter { name: "kind", form: Form::Choice(&["a", "b"]), ..SIZE };
+        let read = |query: &str| {
+            let given = decode(query);
+            let pairs = Pairs::new(&given, &[SIZE, kind])
+                .map(|pairs| (pairs.parsed::<u8>("size"), pairs.parsed::<String>("kind")));
+            let (size, kind) = pairs.unwrap();
+            size.is_ok() && kind.is_ok()
+        };
+        for query in ["size=1&kind=a", "size=9&kind=b", "", "size=09"] {
+            assert!(read(query), "{query}");
+        }
+        for query in ["size=0", "size=10", "size=-1", "size=+1", "size=1.0", "size=", "kind=c", "kind=", "kind=A"] {
+            assert!(!read(query), "{query}");
+        }
     }
 
     #[test]

@@ -63,6 +63,7 @@ pub(super) async fn serve_place(
     greet: impl FnOnce(&str) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
     let key_file = settings.guard.key_file(settings.listen)?;
+    let origins = settings.guard.allowed_origins()?;
     raise_file_limit();
     let time_limit = Duration::from_secs_f64(settings.query_seconds);
     let (store, reader, replica) = snapshots::open(data, &settings.kept_slices()).await?;
@@ -90,7 +91,7 @@ pub(super) async fn serve_place(
         tracing::warn!(%error, "could not write to standard output");
     }
     let watch = key_file.clone().map(|key_file| tokio::spawn(renew_tokens(key_file)));
-    let app = App::new(pictures, store).within(settings.guard.limits()).guarded(key_file);
+    let app = App::new(pictures, store).within(settings.guard.limits()).guarded(key_file).allowing(origins);
     http::serve(listener, app, settings.guard.connections(), stopped()?).await;
     renewal.abort();
     watch.inspect(JoinHandle::abort);

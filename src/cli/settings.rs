@@ -11,7 +11,7 @@ use clap::{ArgAction, Args};
 
 use super::Failure;
 use crate::access::KeyFile;
-use crate::http::{Connections, Limits};
+use crate::http::{AllowedOrigins, Connections, Limits};
 
 use crate::store::{KeptSlices, Place};
 
@@ -65,12 +65,19 @@ pub(super) struct GuardSettings {
     /// Listen beyond this machine's loopback address and ask nobody for a token.
     #[arg(long, env = "SAGITTAL_ALLOW_ANONYMOUS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
     allow_anonymous: bool,
+    /// Origins whose web pages may read responses, such as https://viewer.example; * for every origin, none for the
+    /// server's own pages alone.
+    #[arg(long, env = "SAGITTAL_ALLOW_ORIGIN", value_name = "ORIGIN", value_delimiter = ',', default_value = "*")]
+    allow_origin: Vec<String>,
     /// Connections at once; more are refused with 503.
     #[arg(long, env = "SAGITTAL_MAX_CONNECTIONS", default_value_t = 4096)]
     max_connections: u32,
-    /// Seconds that a client may take for its headers, and that a connection may idle.
+    /// Seconds that a client may take for the headers of a request.
     #[arg(long, env = "SAGITTAL_HEADER_SECONDS", default_value_t = 15.0, value_parser = seconds)]
     header_seconds: f64,
+    /// Seconds that a connection may idle between two requests.
+    #[arg(long, env = "SAGITTAL_KEEP_ALIVE_SECONDS", default_value_t = 75.0, value_parser = seconds)]
+    keep_alive_seconds: f64,
     /// Seconds that a body may take to arrive.
     #[arg(long, env = "SAGITTAL_BODY_SECONDS", default_value_t = 30.0, value_parser = seconds)]
     body_seconds: f64,
@@ -111,6 +118,11 @@ impl GuardSettings {
         }
     }
 
+    /// The origins whose pages may read responses.
+    pub(super) fn allowed_origins(&self) -> Result<AllowedOrigins, Failure> {
+        AllowedOrigins::parse(&self.allow_origin).map_err(|error| format!("--allow-origin: {error}").into())
+    }
+
     pub(super) fn limits(&self) -> Limits {
         Limits {
             address_bytes: self.max_address_bytes,
@@ -118,6 +130,7 @@ impl GuardSettings {
             batch_slices: self.max_batch,
             body_time: Duration::from_secs_f64(self.body_seconds),
             answer_time: Duration::from_secs_f64(self.answer_seconds),
+            ..Limits::default()
         }
     }
 
@@ -125,6 +138,7 @@ impl GuardSettings {
         Connections {
             most: self.max_connections.max(1) as usize,
             header_time: Duration::from_secs_f64(self.header_seconds),
+            keep_alive_time: Duration::from_secs_f64(self.keep_alive_seconds),
             write_time: Duration::from_secs_f64(self.write_seconds),
             farewell: Duration::from_secs_f64(self.farewell_seconds),
             drain_time: Duration::from_secs_f64(self.drain_seconds),

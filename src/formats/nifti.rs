@@ -4,7 +4,7 @@
 //! say where the voxels are (`sform`, the affine itself, and `qform`, a rotation) are given and agree, because readers
 //! differ in which they take.
 
-use crate::volume::{ElementType, Geometry};
+use crate::volume::{Axis, ElementType, Geometry};
 
 /// Bytes before the voxels: the header, and four that say that no extension follows.
 pub const HEADER_BYTES: usize = 352;
@@ -14,15 +14,25 @@ const SCANNER: i16 = 1;
 /// `NIFTI_UNITS_MM`
 const MILLIMETRES: u8 = 2;
 
+/// Voxels along one axis at most: the format has 16 bits for their number, with a sign.
+pub const LONGEST_SIDE: usize = i16::MAX as usize;
+
+/// The volume has more voxels along one axis than the format can say.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("NIfTI-1 takes at most {LONGEST_SIDE} voxels along an axis, and the volume has {0}")]
+pub struct SideTooLong(usize);
+
 /// The header for voxels in C order of `geometry.axes`: the file's i is the fastest axis.
-#[must_use]
-pub fn header(element: ElementType, geometry: &Geometry) -> Vec<u8> {
+///
+/// # Errors
+/// [`SideTooLong`].
+pub fn header(element: ElementType, geometry: &Geometry) -> Result<Vec<u8>, SideTooLong> {
     let mut header = vec![0; HEADER_BYTES];
     let mut put = |offset: usize, bytes: &[u8]| header[offset..offset + bytes.len()].copy_from_slice(bytes);
     let [k, j, i] = geometry.axes;
     put(0, &348i32.to_le_bytes());
-    let lengths = [3, i.len, j.len, k.len, 1, 1, 1, 1].map(|len| i16::try_from(len).unwrap_or(i16::MAX));
-    put(40, &lengths.map(i16::to_le_bytes).concat());
+    let side = |axis: Axis| i16::try_from(axis.len).map_err(|_| SideTooLong(axis.len));
+    put(40, &[3, side(i)?, side(j)?, side(k)?, 1, 1, 1, 1].map(i16::to_le_bytes).concat());
     put(70, &data_type(element).to_le_bytes());
     put(72, &(8 * element.size() as i16).to_le_bytes());
     let rotation = Rotation::of(geometry);
@@ -38,7 +48,7 @@ pub fn header(element: ElementType, geometry: &Geometry) -> Vec<u8> {
     put(268, &affine.map(|row| (row[3] as f32).to_le_bytes()).concat());
     put(280, &affine.map(|row| row.map(|entry| (entry as f32).to_le_bytes()).concat()).concat());
     put(344, b"n+1\0");
-    header
+    Ok(header)
 }
 
 /// (i, j, k, 1) → RAS millimetres: the array's affine with its axes the other way round.
@@ -103,5 +113,26 @@ fn data_type(element: ElementType) -> i16 {
         ElementType::Uint32 => 768,
         ElementType::Int64 => 1024,
         ElementType::Uint64 => 1280,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header_of(lengths: [usize; 3]) -> Result<Vec<u8>, SideTooLong> {
+        let direction = |axis: usize| [0, 1, 2].map(|n| if n == axis { 1.0 } else { 0.0 });
+        let axis = |n: usize| Axis { len: lengths[n], spacing_mm: 1.0, direction: direction(n) };
+        header(ElementType::Uint8, &Geometry { axes: [axis(0), axis(1), axis(2)], origin_mm: [0.0; 3] })
+    }
+
+    #[test]
+    fn a_side_that_the_format_cannot_say_is_refused() {
+        let longest = header_of([1, 2, LONGEST_SIDE]).unwrap();
+        assert_eq!(longest[40..48], [3, 0, 255, 127, 2, 0, 1, 0]);
+        for lengths in [[LONGEST_SIDE + 1, 1, 1], [1, LONGEST_SIDE + 1, 1], [1, 1, LONGEST_SIDE + 1]] {
+            assert_eq!(header_of(lengths), Err(SideTooLong(32_768)), "{lengths:?}");
+        }
+        assert_eq!(header_of([1, 1, 65_536 + 5]), Err(SideTooLong(65_541)));
     }
 }

@@ -13,6 +13,7 @@ use super::extract::RawPairs;
 use super::freshness::EntityTag;
 use super::limits::Limits;
 use super::metrics::Metrics;
+use super::origins::AllowedOrigins;
 use super::problem::{Code, Problem};
 use super::ranges::digest_of;
 use super::revisions::Pinned;
@@ -41,6 +42,7 @@ pub struct App {
     shared: Arc<Shared>,
     limits: Limits,
     key_file: Option<Arc<KeyFile>>,
+    allowed_origins: AllowedOrigins,
 }
 
 #[derive(Debug)]
@@ -63,6 +65,7 @@ impl App {
         Self {
             limits: Limits::default(),
             key_file: None,
+            allowed_origins: AllowedOrigins::Any,
             shared: Arc::new(Shared {
                 metrics: Metrics::new(&pictures),
                 is_stopping: AtomicBool::new(false),
@@ -87,6 +90,16 @@ impl App {
     #[must_use]
     pub fn guarded(self, key_file: Option<Arc<KeyFile>>) -> Self {
         Self { key_file, ..self }
+    }
+
+    /// The same for pages of these origins.
+    #[must_use]
+    pub fn allowing(self, allowed_origins: AllowedOrigins) -> Self {
+        Self { allowed_origins, ..self }
+    }
+
+    pub(super) fn allowed_origins(&self) -> &AllowedOrigins {
+        &self.allowed_origins
     }
 
     pub(super) fn limits(&self) -> &Limits {

@@ -160,9 +160,32 @@ pub(super) fn finish(request: &Preconditions, response: Response, is_private: bo
         headers.extend(validator.last_modified(now).map(|date| (header::LAST_MODIFIED, date)));
     }
     if let Some(name) = vary {
-        headers.append(header::VARY, name.into());
+        add_vary(headers, name);
     }
     response
+}
+
+/// The entity tag of a response.
+pub(super) fn tag(headers: &HeaderMap) -> Option<&HeaderValue> {
+    headers.get(header::ETAG)
+}
+
+/// Names one more request header that chose the representation.
+pub(super) fn add_vary(headers: &mut HeaderMap, name: HeaderName) {
+    headers.append(header::VARY, name.into());
+}
+
+/// Makes the entity tag weak: the body is no longer, byte for byte, what the tag was made for.
+pub(super) fn weaken_tag(headers: &mut HeaderMap) {
+    if let Some(weak) = tag(headers).and_then(weakened) {
+        headers.insert(header::ETAG, weak);
+    }
+}
+
+/// The weak form of a strong tag.
+pub(super) fn weakened(tag: &HeaderValue) -> Option<HeaderValue> {
+    let strong = tag.as_bytes().starts_with(b"\"").then_some(tag)?;
+    HeaderValue::from_bytes(&[b"W/", strong.as_bytes()].concat()).ok()
 }
 
 #[cfg(test)]

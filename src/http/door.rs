@@ -1,5 +1,5 @@
 //! What every request passes before a handler sees it, in this order: it gets a name and joins its sender's trace, its address
-//! is measured, whoever asks is known, the revision is taken off its address, and it has its time. What leaves says how long it
+//! is measured and its host checked, whoever asks is known, the revision is taken off its address, and it has its time. What leaves says how long it
 //! may be kept, and is named, counted and logged.
 
 use std::time::Instant;
@@ -17,7 +17,7 @@ use super::metrics::Template;
 use super::preconditions::Preconditions;
 use super::problem::{Code, Problem};
 use super::revisions::Pinned;
-use super::{caching, guard, request_id, revisions, trace_context};
+use super::{caching, guard, host, request_id, revisions, trace_context};
 
 /// Answers that take longer are worth a line in the log.
 const SLOW_SECONDS: f64 = 1.0;
@@ -78,6 +78,7 @@ async fn passed(app: &App, mut request: Request, next: Next) -> (Response, bool)
 
 async fn prepared(app: &App, request: &mut Request) -> Result<Option<Pinned>, Refused> {
     measured(app, request)?;
+    host::check(request)?;
     guard::admitted(app, request)?;
     revisions::pin(app, request).await
 }

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::app::App;
-use super::byte_range::Asked;
+use super::byte_range::ByteRange;
 use super::caching::{CachePolicy, Caching, Validator};
 use super::extract::ExportPath;
 use super::freshness::EntityTag;
@@ -59,9 +59,9 @@ pub(super) async fn show(
         return Ok(response);
     }
     let (range, status) = match asked(&headers, &validator, file.bytes) {
-        Asked::Whole => (0..file.bytes, StatusCode::OK),
-        Asked::Part(part) => (part, StatusCode::PARTIAL_CONTENT),
-        Asked::Nothing => return Ok(beyond(file.bytes)),
+        ByteRange::Whole => (0..file.bytes, StatusCode::OK),
+        ByteRange::Part(part) => (part, StatusCode::PARTIAL_CONTENT),
+        ByteRange::Nothing => return Ok(beyond(file.bytes)),
     };
     let content_range = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), file.bytes);
     let len = range.end - range.start;

@@ -3,10 +3,12 @@
 use std::convert::Infallible;
 use std::str::FromStr;
 
-use axum::body::Body;
+use axum::body::{Body, HttpBody};
 use axum::extract::{FromRequestParts, RawPathParams};
 use axum::http::request::Parts;
+use axum::http::{HeaderMap, header};
 use bytes::Bytes;
+use mediatype::{MediaType, names};
 
 use super::limits::Limits;
 use super::problem::{Code, Problem};
@@ -46,17 +48,40 @@ pub(super) struct RawPairs(pub(super) Vec<(String, String)>);
 /// The whole body, within the limits of size and time.
 pub(super) async fn body_bytes(body: Body, limits: &Limits) -> Result<Bytes, Problem> {
     let Limits { body_bytes: most, body_time: time, .. } = *limits;
+    let too_long = || Problem::new(Code::BodyTooLarge, format!("the body is longer than {most} bytes"));
+    // Before the first read, which tells a client that waits for `100 Continue` to send the body.
+    if body.size_hint().lower() > most as u64 {
+        return Err(too_long());
+    }
     match tokio::time::timeout(time, axum::body::to_bytes(body, most)).await {
         Ok(Ok(bytes)) => Ok(bytes),
-        Ok(Err(error)) if is_too_long(&error) => {
-            Err(Problem::new(Code::BodyTooLarge, format!("the body is longer than {most} bytes")))
-        }
+        Ok(Err(error)) if is_too_long(&error) => Err(too_long()),
         Ok(Err(error)) => Err(Problem::new(Code::InvalidBody, format!("the body broke off: {error}"))),
         Err(_) => {
             Err(Problem::new(Code::BodyTooSlow, format!("the body did not arrive within {} s", time.as_secs_f64())))
         }
     }
 }
+
+/// Refuses a body that is not JSON, or that is compressed: neither is guessed from its bytes.
+pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
+    let unsupported = |what: String| {
+        Problem::new(Code::UnsupportedMediaType, format!("{what}; send application/json as Content-Type"))
+    };
+    let Some(sent) = headers.get(header::CONTENT_TYPE) else {
+        return Err(unsupported("the request has no Content-Type".to_owned()));
+    };
+    let media_type = sent.to_str().ok().and_then(|text| MediaType::parse(text).ok());
+    if media_type.is_none_or(|media_type| media_type.essence() != JSON) {
+        return Err(unsupported(format!("the Content-Type of the body is {sent:?}")));
+    }
+    match headers.get(header::CONTENT_ENCODING).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+        None => Ok(()),
+        Some(coding) => Err(unsupported(format!("the body is compressed ({coding:?}), and is read uncompressed only"))),
+    }
+}
+
+const JSON: MediaType<'static> = MediaType::new(names::APPLICATION, names::JSON);
 
 fn is_too_long(error: &axum::Error) -> bool {
     std::error::Error::source(error).is_some_and(<dyn std::error::Error>::is::<http_body_util::LengthLimitError>)

@@ -15,13 +15,12 @@ use super::app::{App, Question};
 use super::caching::Caching;
 use super::door::{Refused, address, readdress};
 use super::problem::{Code, Problem};
+use super::signable;
 use crate::access::{Keys, Signature, SignatureError};
 use crate::parameters::{Form, Parameter, ParameterError, plain};
 
 /// Addresses that tell nothing but that the server lives: whoever watches over it has no token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
-/// What can be signed: one scan's pictures and volumes.
-const SIGNABLE: &str = "/v1/scans/";
 /// A signature lasts a week at most.
 const MOST_SECONDS: u64 = 7 * 24 * 3600;
 const DEFAULT_SECONDS: u64 = 3600;
@@ -35,8 +34,8 @@ const CHALLENGES: [HeaderValue; 2] = [
 pub(super) const PARAMETERS: [Parameter; 2] = [
     Parameter {
         name: "address",
-        allowed: "path and query of a picture, a volume or anything else of one scan",
-        form: Form::Pattern("/v1/scans/.+"),
+        allowed: "path and query of anything under /v1/ that GET reads: a slice, a volume, a table, an export",
+        form: Form::Pattern("/v1/.+"),
         description: "What is to be signed.",
         example: "/v1/scans/1_t1/montage.png",
     },
@@ -86,7 +85,7 @@ pub(super) fn admitted(app: &App, request: &mut Request) -> Result<(), Refused> 
 fn signed(keys: &Keys, request: &Request) -> Result<Option<String>, SignatureError> {
     let Some((target, signature)) = Signature::split(address(request.uri()))? else { return Ok(None) };
     keys.verify(&signature, target, now())?;
-    let is_allowed = target.starts_with(SIGNABLE) && [Method::GET, Method::HEAD].contains(request.method());
+    let is_allowed = signable::check(target).is_ok() && [Method::GET, Method::HEAD].contains(request.method());
     if is_allowed { Ok(Some(target.to_owned())) } else { Err(SignatureError::Wrong) }
 }
 
@@ -112,9 +111,10 @@ fn challenge(detail: &str) -> Refused {
 pub(super) async fn sign(question: Question, holder: Option<Extension<Holder>>) -> Result<Response, Problem> {
     let pairs = question.parameters(&PARAMETERS)?;
     let target = pairs.text("address").unwrap_or_default();
-    if !target.starts_with(SIGNABLE) || target.parse::<axum::http::Uri>().is_err() {
-        return Err(ParameterError::invalid("address", target, PARAMETERS[0].allowed).into());
-    }
+    signable::check(target).map_err(|why| {
+        let message = format!("address={target} cannot be signed: {why}");
+        ParameterError::other("invalid_value", "address", message)
+    })?;
     let seconds = pairs.value("seconds", |text| plain(text).filter(|n| (1..=MOST_SECONDS).contains(n)))?;
     let expires = now() + seconds.unwrap_or(DEFAULT_SECONDS);
     let signature = match (question.app.key_file(), holder) {

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-/// What one request may take. Every limit is a flag of `sagittal serve`.
+/// What one request may take. Every limit but the last is a flag of `sagittal serve`.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes of an address, path and query.
@@ -13,6 +13,8 @@ pub struct Limits {
     pub body_time: Duration,
     /// How long an answer may take to begin.
     pub answer_time: Duration,
+    /// Bytes of a CSV or NDJSON file that is made whole, so that it has a length and parts; a larger one is streamed.
+    pub whole_table_bytes: usize,
 }
 
 impl Default for Limits {
@@ -23,6 +25,7 @@ impl Default for Limits {
             batch_slices: 4096,
             body_time: Duration::from_secs(30),
             answer_time: Duration::from_secs(60),
+            whole_table_bytes: 8 << 20,
         }
     }
 }

@@ -18,7 +18,7 @@ const GRACE: Duration = Duration::from_secs(10);
 
 /// A connection whose shutdown waits until the client closes its side too, ten seconds after the last byte was written at
 /// the longest. What the client sends meanwhile is thrown away.
-pub(super) struct Lingering<S> {
+pub(super) struct LingeringClose<S> {
     stream: S,
     /// When the server began to stop.
     stopping_since: Arc<OnceLock<Instant>>,
@@ -33,7 +33,7 @@ enum Closing {
     Done,
 }
 
-impl<S> Lingering<S> {
+impl<S> LingeringClose<S> {
     pub(super) fn new(stream: S, stopping_since: Arc<OnceLock<Instant>>) -> Self {
         Self { stream, stopping_since, last_written: None, closing: Closing::NotYet }
     }
@@ -55,13 +55,13 @@ impl<S> Lingering<S> {
     }
 }
 
-impl<S: AsyncRead + Unpin> AsyncRead for Lingering<S> {
+impl<S: AsyncRead + Unpin> AsyncRead for LingeringClose<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buffer)
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Lingering<S> {
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for LingeringClose<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
         self.wrote(outcome)

@@ -14,6 +14,7 @@ use super::caching::Validator;
 use super::problem::{Code, Told};
 use super::ranges::File;
 use super::route::{Operation, Route};
+use super::tables::Format;
 use crate::parameters::{Form, Parameter};
 use crate::spider::dataset;
 
@@ -148,7 +149,7 @@ fn can_happen(code: Code, route: &Route) -> bool {
     match code {
         Code::UnknownParameter | Code::RepeatedParameter => route.operation.tag != "service",
         Code::InvalidValue | Code::ConflictingParameters => !route.operation.parameters.is_empty(),
-        Code::InvalidBody => route.operation.body.is_some(),
+        Code::InvalidBody | Code::UnsupportedMediaType => route.operation.body.is_some(),
         Code::InvalidCursor => route.operation.parameters.iter().any(|parameter| parameter.name == "cursor"),
         Code::InvalidPath => path.contains('{'),
         Code::UnknownScan => of_scan || route.operation.body.is_some(),
@@ -164,17 +165,22 @@ fn can_happen(code: Code, route: &Route) -> bool {
         Code::UnknownPatient => of_patient,
         Code::UnknownProblem => path == "/problems/{code}",
         Code::QueryTooSlow => is_table || path == "/v1/stats" || path == "/v1/stream.tar",
-        Code::TableTooLarge => is_table && route.operation.has_ranges,
+        Code::TableTooLarge => {
+            let mut media_types = route.operation.answers.iter().map(|answer| answer.media_type);
+            is_table && media_types.any(|media_type| media_type == Format::Parquet.media_type())
+        }
         Code::RangeNotSatisfiable => route.operation.has_ranges,
         Code::NotReady => path == "/readyz",
         Code::InternalError | Code::AddressTooLong | Code::AnswerTooSlow => true,
         Code::Unauthorized => !["/healthz", "/readyz"].contains(&path),
-        Code::SignatureInvalid => of_scan,
+        Code::SignatureInvalid => path.starts_with("/v1/") && path != "/v1/signed" && route.operation.body.is_none(),
         Code::BodyTooLarge | Code::BodyTooSlow => route.operation.body.is_some(),
         Code::PreconditionFailed => route.operation.body.is_none() && route.has_validator(),
         Code::IndexUnavailable => route.is_of_data || path == "/metrics",
         // Of URLs and methods that are not documented here.
         Code::UnknownPath | Code::MethodNotAllowed | Code::RevisionGone | Code::UnknownRevision => false,
+        // Of requests that no HTTP client makes.
+        Code::InvalidHost => false,
     }
 }
 

@@ -100,6 +100,12 @@ impl Problem {
         Self::new(Code::ScanReplaced, "the scan is just being imported; ask again")
     }
 
+    /// Which kind of problem it is.
+    #[cfg(test)]
+    pub(super) fn code(&self) -> Code {
+        self.0.code
+    }
+
     /// The JSON.
     pub(super) fn body(&self) -> Vec<u8> {
         serde_json::to_vec(&self.0).unwrap_or_default()

@@ -13,17 +13,17 @@ use futures_util::{StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 
 use super::app::App;
-use super::byte_range::Asked;
+use super::byte_range::ByteRange;
 use super::caching::{CachePolicy, Caching, Validator};
 use super::preconditions::if_range_holds;
 use super::problem::{Code, Problem};
 use crate::pictures::{Part, PictureError, assembled, assembled_range};
 
 /// What a request asks of a file of `len` bytes.
-pub(super) fn asked(request: &HeaderMap, validator: &Validator, len: u64) -> Asked {
+pub(super) fn asked(request: &HeaderMap, validator: &Validator, len: u64) -> ByteRange {
     let same_file = if_range_holds(request, validator, SystemTime::now());
     let range = request.get(header::RANGE).and_then(|value: &HeaderValue| value.to_str().ok());
-    range.filter(|_| same_file).map_or(Asked::Whole, |range| Asked::of(range, len))
+    range.filter(|_| same_file).map_or(ByteRange::Whole, |range| ByteRange::of(range, len))
 }
 
 /// The response that the request's conditions give to a file before it is made; `None` when it has to be made.
@@ -52,13 +52,13 @@ impl File {
         }
         let len = self.bytes.len() as u64;
         let response = match asked(request, &self.validator, len) {
-            Asked::Whole => self.bytes.into_response(),
-            Asked::Part(part) => {
+            ByteRange::Whole => self.bytes.into_response(),
+            ByteRange::Part(part) => {
                 let range = format!("bytes {}-{}/{len}", part.start, part.end - 1);
                 let bytes = self.bytes.slice(part.start as usize..part.end as usize);
                 (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, range)], bytes).into_response()
             }
-            Asked::Nothing => return beyond(len),
+            ByteRange::Nothing => return beyond(len),
         };
         let mut response = caching(&self.validator).attach(response);
         let headers = response.headers_mut();
@@ -94,9 +94,9 @@ impl SentFile {
             return Ok(response);
         }
         let range = match asked(request, &self.validator, len) {
-            Asked::Whole => 0..len,
-            Asked::Part(part) => part,
-            Asked::Nothing => return Ok(beyond(len)),
+            ByteRange::Whole => 0..len,
+            ByteRange::Part(part) => part,
+            ByteRange::Nothing => return Ok(beyond(len)),
         };
         let digest = if wants_digest(request) { Some(app.digest(&self.validator.tag, parts()).await?) } else { None };
         let body = Body::from_stream(assembled_range(parts(), range.clone()).inspect_err(broken_off));
@@ -177,7 +177,7 @@ mod tests {
             asked(&headers, &Validator::of_tag(EntityTag::of(&["x"])), 10)
         };
         let own = EntityTag::of(&["x"]).header().to_str().unwrap().to_owned().leak();
-        assert_eq!(of(own), Asked::Part(0..4));
-        assert_eq!(of("\"another file\""), Asked::Whole);
+        assert_eq!(of(own), ByteRange::Part(0..4));
+        assert_eq!(of("\"another file\""), ByteRange::Whole);
     }
 }

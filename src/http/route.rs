@@ -162,13 +162,14 @@ impl Route {
             Format::Json => Answer { media_type: "application/json", schema: Some(items()) },
             format => Answer { media_type: format.media_type(), schema: None },
         };
-        let mut routes = vec![Self::new(
+        let list = Self::new(
             &format!("/v1/{name}"),
             list(table),
             ("tables", &told("list"), summary),
             page_parameters(table),
             Format::ALL.map(answer).into(),
-        )];
+        );
+        let mut routes = vec![list.with_ranges()];
         for format in Format::ALL {
             let parameters = if format == Format::Json { page_parameters(table) } else { file_parameters(table) };
             let id = format!("{}_{}", told("get"), format.suffix());
@@ -176,7 +177,7 @@ impl Route {
             let path = format!("/v1/{name}.{}", format.suffix());
             let mut route =
                 Self::new(&path, file(table, format), ("tables", &id, &summary), parameters, vec![answer(format)]);
-            route.operation.has_ranges = format == Format::Parquet;
+            route.operation.has_ranges = format != Format::Json;
             routes.push(route);
         }
         routes

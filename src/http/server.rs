@@ -6,16 +6,19 @@ use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use hyper::body::Incoming;
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_io_timeout::TimeoutStream;
+use tokio_util::io::InspectReader;
 
 use super::app::App;
-use super::lingering::Lingering;
+use super::head_timer::HeadTimer;
+use super::host::FromConnection;
+use super::lingering::LingeringClose;
 use super::problem::{Code, Problem};
 use super::router;
 
@@ -29,8 +32,10 @@ const REFUSAL_TIME: Duration = Duration::from_secs(1);
 pub struct Connections {
     /// How many at once.
     pub most: usize,
-    /// How long a client may take for its request's headers, and how long a connection may idle between two requests.
+    /// How long a client may take for its request's headers.
     pub header_time: Duration,
+    /// How long a connection may idle between two requests.
+    pub keep_alive_time: Duration,
     /// How long a client may read nothing of an answer that waits for it.
     pub write_time: Duration,
     /// How long the server goes on answering, but as one that is not ready any more, after it is asked to stop gently.
@@ -117,7 +122,7 @@ impl House {
         }
         self.app.metrics().connection_refused();
         if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
-            let stream = Lingering::new(stream, Arc::clone(&self.stopping_since));
+            let stream = LingeringClose::new(stream, Arc::clone(&self.stopping_since));
             let detail = format!("all {} connections are taken; try again in a moment", self.connections.most);
             tokio::spawn(async move {
                 // Somebody who does not listen is hung up on.
@@ -134,14 +139,27 @@ impl House {
         }
         let mut stream = TimeoutStream::new(stream);
         stream.set_write_timeout(Some(self.connections.write_time));
-        let stream = Lingering::new(Box::pin(stream), Arc::clone(&self.stopping_since));
+        let stream = LingeringClose::new(Box::pin(stream), Arc::clone(&self.stopping_since));
+        let timer = HeadTimer::new(self.connections.header_time, self.connections.keep_alive_time);
+        let noted = timer.clone();
+        let stream = InspectReader::new(stream, move |bytes: &[u8]| {
+            if !bytes.is_empty() {
+                noted.note_bytes();
+            }
+        });
         let service = TowerToHyperService::new(tower::ServiceExt::map_request(
             self.router.clone(),
-            |request: hyper::Request<Incoming>| request.map(axum::body::Body::new),
+            |mut request: hyper::Request<Incoming>| {
+                request.extensions_mut().insert(FromConnection);
+                request.map(axum::body::Body::new)
+            },
         ));
         let connection = hyper::server::conn::http1::Builder::new()
-            .timer(TokioTimer::new())
+            .timer(timer)
+            // The timer alone decides how long that is.
             .header_read_timeout(self.connections.header_time)
+            // A client that has nothing more to send may still wait for its answer.
+            .half_close(true)
             .serve_connection(TokioIo::new(stream), service);
         let connection = self.guests.watch(connection);
         let counted = self.app.metrics().connection();
@@ -155,7 +173,7 @@ impl House {
 }
 
 /// Says that there are too many connections, whatever was asked.
-async fn refuse(mut stream: Lingering<TcpStream>, detail: &str) -> std::io::Result<()> {
+async fn refuse(mut stream: LingeringClose<TcpStream>, detail: &str) -> std::io::Result<()> {
     let body = Problem::new(Code::Overloaded, detail).body();
     let head = format!(
         "HTTP/1.1 503 Service Unavailable\r\ncontent-type: application/problem+json\r\nretry-after: 1\r\n\

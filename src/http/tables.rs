@@ -29,7 +29,7 @@ pub(super) fn page_parameters(table: Table) -> Vec<Parameter> {
 /// The parameters of a whole file.
 pub(super) fn file_parameters(table: Table) -> Vec<Parameter> {
     let most = Parameter {
-        allowed: "all, a whole number from 1",
+        allowed: "all, a whole number from 1 to 1000000000",
         form: Form::Integer { min: 1, max: 1_000_000_000 },
         description: "rows at most",
         ..LIMIT

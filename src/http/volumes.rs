@@ -18,7 +18,7 @@ use super::app::{App, Question};
 use super::caching::Validator;
 use super::extract::ScanPath;
 use super::freshness::EntityTag;
-use super::problem::Problem;
+use super::problem::{Code, Problem};
 use super::provenance::named;
 use super::ranges::{SentFile, broken_off, decided};
 use crate::formats::{metaimage, nifti, npy};
@@ -124,7 +124,9 @@ async fn send(
     let geometry = catalogue.geometry(scan)?;
     let header = match format {
         VolumeFormat::Npy => npy::header(element, &[orders.len(), rows, columns]),
-        VolumeFormat::Nifti | VolumeFormat::NiftiGz => nifti::header(element, &geometry),
+        VolumeFormat::Nifti | VolumeFormat::NiftiGz => nifti::header(element, &geometry).map_err(|error| {
+            Problem::new(Code::OutputTooLarge, format!("{error}; take .npy or .mha, which have no such limit"))
+        })?,
         VolumeFormat::MetaImage => metaimage::raw_header(element, &geometry),
     };
     let len = header.len() as u64 + orders.iter().map(Order::elements_len).sum::<u64>();

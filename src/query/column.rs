@@ -157,10 +157,16 @@ impl Column {
     }
 }
 
-const INTEGERS: &str = "!?null|-?[0-9]{1,9}(\\.\\.(-?[0-9]{1,9})?)?|\\.\\.-?[0-9]{1,9}";
-const NUMBERS: &str =
-    "!?null|-?[0-9]{1,9}(\\.[0-9]{1,6})?(\\.\\.(-?[0-9]{1,9}(\\.[0-9]{1,6})?)?)?|\\.\\.-?[0-9]{1,9}(\\.[0-9]{1,6})?";
-const SLICES: &str = "mid|best|[0-9]{1,9}(\\.\\.([0-9]{1,9})?)?|\\.\\.[0-9]{1,9}";
+/// Missing or known, a number, or a range with at least one end.
+macro_rules! number_ranges {
+    ($number:literal) => {
+        concat!("!?null|", $number, "(\\.\\.(", $number, ")?)?|\\.\\.", $number)
+    };
+}
+
+const INTEGERS: &str = "!?null|-?[0-9]{1,10}(\\.\\.(-?[0-9]{1,10})?)?|\\.\\.-?[0-9]{1,10}";
+const NUMBERS: &str = number_ranges!("-?[0-9]{1,20}(\\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?");
+const SLICES: &str = "mid|best|[0-9]{1,10}(\\.\\.([0-9]{1,10})?)?|\\.\\.[0-9]{1,10}";
 const SPLIT_LIST: &str = "!?null|train|validation|test";
 const SCAN_TYPE_LIST: &str = "!?null|t1|t2|t2_SPACE";
 const SCAN_IDS: &str = "[1-9][0-9]{0,8}_(t1|t2|t2_SPACE)";

@@ -74,6 +74,8 @@ fn test(column: &Column, kind: ColumnKind, item: &str) -> Option<Test> {
     let by_name = match item {
         "mid" if column.name == "slice" => Some(Test::Mid),
         "best" if column.name == "slice" => Some(Test::Best),
+        // Every slice has its index: to ask for slices without one is a mistake.
+        _ if column.name == "slice" => None,
         _ => null(item),
     };
     if by_name.is_some() {
@@ -81,6 +83,8 @@ fn test(column: &Column, kind: ColumnKind, item: &str) -> Option<Test> {
     }
     match kind {
         ColumnKind::Flag => crate::parameters::flag(item).filter(|_| !item.is_empty()).map(Test::Flag),
+        // An index is never negative.
+        _ if column.name == "slice" && item.contains('-') => None,
         ColumnKind::Integer | ColumnKind::Integers => match item.split_once("..") {
             None => integer(item).map(Test::Integer),
             Some(ends) => range(ends, integer).map(|(low, high)| Test::Integers { low, high }),
@@ -106,11 +110,18 @@ fn range<T: PartialOrd>((low, high): (&str, &str), read: fn(&str) -> Option<T>) 
 fn integer(text: &str) -> Option<i64> {
     let (digits, sign) = text.strip_prefix('-').map_or((text, 1), |digits| (digits, -1));
     // Values have 32 bits; a number that cannot be one is a mistake.
-    plain::<u32>(digits).map(|number| sign * i64::from(number))
+    plain::<i64>(digits).filter(|_| digits.len() <= 10).map(|number| sign * number)
 }
 
+/// A number as JSON writes it, of so many digits as its documented form has.
 fn real(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|number: &f64| number.is_finite())
+    let unsigned = text.strip_prefix('-').unwrap_or(text);
+    let (mantissa, exponent) = unsigned.split_once(['e', 'E']).unwrap_or((unsigned, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, "0"));
+    let exponent = exponent.strip_prefix(['+', '-']).unwrap_or(exponent);
+    let is_digits = |text: &str, most| (1..=most).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit());
+    let is_number = is_digits(whole, 20) && is_digits(fraction, 20) && is_digits(exponent, 2);
+    is_number.then(|| text.parse().ok()).flatten()
 }
 
 /// A text of a column that has choices is one of them.

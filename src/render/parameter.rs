@@ -4,7 +4,8 @@ use super::PictureKind;
 use crate::parameters::{Form, Parameter, ParameterError};
 use crate::spider::LabelSet;
 
-const PIXELS: Form = Form::Integer { min: 1, max: 16_384 };
+/// What is larger than is rendered is a number of pixels all the same, and is refused by size.
+const PIXELS: Form = Form::Integer { min: 1, max: u32::MAX as i64 };
 const WINDOWS: Form = Form::Pattern(
     "full|auto|dicom|none|hf|-?[0-9]+(\\.[0-9]+)?,[0-9]+(\\.[0-9]+)?|p[0-9]+(\\.[0-9])?,[0-9]+(\\.[0-9])?",
 );

@@ -27,6 +27,9 @@ pub struct Intensity {
     pub histogram: Vec<u64>,
 }
 
+/// The largest absolute value that is taken: differences and sums of such values are still numbers.
+const LARGEST: f64 = 1e290;
+
 /// The values of this volume cannot be summarised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntensityError {
@@ -36,6 +39,9 @@ pub enum IntensityError {
     /// NaN or infinity among the values.
     #[error("{0} voxels are NaN or infinite; replace them by numbers")]
     NotFinite(usize),
+    /// Numbers whose differences or sums may not be numbers any more.
+    #[error("{0} voxels lie beyond ±1e290; rescale the volume")]
+    TooLarge(usize),
 }
 
 impl Intensity {
@@ -150,6 +156,10 @@ fn sorted<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> f64) -> Resul
     if odd > 0 {
         return Err(IntensityError::NotFinite(odd));
     }
+    let large = values.iter().filter(|value| value.abs() > LARGEST).count();
+    if large > 0 {
+        return Err(IntensityError::TooLarge(large));
+    }
     values.sort_unstable_by(f64::total_cmp);
     let runs = values.chunk_by(|a, b| a == b);
     Ok(Counts::new(runs.map(|run| (run[0], run.len() as u64)).collect()))
@@ -206,9 +216,16 @@ mod tests {
     }
 
     #[test]
-    fn numbers_that_are_none_are_refused() {
+    fn values_that_cannot_be_summarised_are_refused() {
         let bytes = [1.0f32, f32::NAN, f32::INFINITY].iter().flat_map(|v| v.to_le_bytes()).collect();
         assert_eq!(Intensity::of(&volume(ElementType::Float32, bytes)), Err(IntensityError::NotFinite(2)));
+        let of = |values: [f64; 3]| {
+            Intensity::of(&volume(ElementType::Float64, values.iter().flat_map(|v| v.to_le_bytes()).collect()))
+        };
+        assert_eq!(of([-1e308, 0.0, 1e308]), Err(IntensityError::TooLarge(2)));
+        let widest = of([-LARGEST, 0.0, LARGEST]).unwrap();
+        assert!(widest.mean.is_finite() && (widest.max - widest.min).is_finite());
+        assert!(widest.quantiles.iter().all(|quantile| quantile.is_finite()));
         let long = volume(ElementType::Int64, vec![0; 8]);
         assert_eq!(Intensity::of(&long), Err(IntensityError::Unsupported(ElementType::Int64)));
     }

@@ -9,6 +9,7 @@ mod bucket;
 mod cache_policies;
 mod dependencies;
 mod editions;
+mod http_semantics;
 mod import;
 mod lookup;
 mod migrations;

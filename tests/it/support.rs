@@ -280,6 +280,15 @@ impl Service {
         Self::built(&Place::Folder(data.to_owned()), pool, CACHE_BYTES, |app| app.within(limits)).0
     }
 
+    /// Over [`Release::small`], with an app that is changed first.
+    pub fn changed(change: impl FnOnce(App) -> App) -> Self {
+        let data = tempfile::tempdir().unwrap();
+        Release::small().import(data.path());
+        let place = Place::Folder(data.path().to_owned());
+        let (service, _) = Self::built(&place, Pool::new(2, 256).unwrap(), CACHE_BYTES, change);
+        Self { _data: Some(data), ..service }
+    }
+
     fn of(place: &Place, pool: Pool) -> (Self, Option<Replica>) {
         Self::built(place, pool, CACHE_BYTES, |app| app)
     }
@@ -301,6 +310,18 @@ impl Service {
 
     pub fn get(&self, path: &str) -> Answer {
         self.send(Request::get(path).body(Body::empty()).unwrap())
+    }
+
+    /// The response to a request with these headers.
+    pub fn get_with(&self, path: &str, headers: &[(&str, &str)]) -> Answer {
+        self.send_with("GET", path, headers, "")
+    }
+
+    /// The same with another method and a body.
+    pub fn send_with(&self, method: &str, path: &str, headers: &[(&str, &str)], body: &'static str) -> Answer {
+        let request = Request::builder().method(method).uri(path);
+        let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, *value));
+        self.send(request.body(Body::from(body)).unwrap())
     }
 
     /// What comes of a path once its response has begun.

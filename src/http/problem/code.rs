@@ -17,6 +17,7 @@ pub(in crate::http) enum Code {
     InternalError,
     InvalidBody,
     InvalidCursor,
+    InvalidHost,
     InvalidPath,
     InvalidValue,
     LayoutUnavailable,
@@ -43,11 +44,12 @@ pub(in crate::http) enum Code {
     UnknownRevision,
     UnknownScan,
     UnknownSlice,
+    UnsupportedMediaType,
     WindowUnavailable,
 }
 
 impl Code {
-    pub(in crate::http) const ALL: [Self; 36] = [
+    pub(in crate::http) const ALL: [Self; 38] = [
         Self::AddressTooLong,
         Self::AnswerTooSlow,
         Self::BodyTooLarge,
@@ -57,6 +59,7 @@ impl Code {
         Self::InternalError,
         Self::InvalidBody,
         Self::InvalidCursor,
+        Self::InvalidHost,
         Self::InvalidPath,
         Self::InvalidValue,
         Self::LayoutUnavailable,
@@ -83,6 +86,7 @@ impl Code {
         Self::UnknownRevision,
         Self::UnknownScan,
         Self::UnknownSlice,
+        Self::UnsupportedMediaType,
         Self::WindowUnavailable,
     ];
 
@@ -106,6 +110,7 @@ impl Code {
             Self::ConflictingParameters
             | Self::InvalidBody
             | Self::InvalidCursor
+            | Self::InvalidHost
             | Self::InvalidPath
             | Self::InvalidValue
             | Self::LayoutUnavailable
@@ -128,6 +133,7 @@ impl Code {
             Self::AddressTooLong => StatusCode::URI_TOO_LONG,
             Self::MethodNotAllowed => StatusCode::METHOD_NOT_ALLOWED,
             Self::BodyTooLarge | Self::OutputTooLarge | Self::TableTooLarge => StatusCode::PAYLOAD_TOO_LARGE,
+            Self::UnsupportedMediaType => StatusCode::UNSUPPORTED_MEDIA_TYPE,
             Self::RangeNotSatisfiable => StatusCode::RANGE_NOT_SATISFIABLE,
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::AnswerTooSlow
@@ -157,6 +163,7 @@ impl Code {
             Self::InternalError => ("internal_error", "The server failed", "A defect, or files that are damaged or gone. The server's log says why; `sagittal check` reads every file once and names the bad ones."),
             Self::InvalidBody => ("invalid_body", "The body cannot be read", "`detail` says what is wrong with it, and what to send."),
             Self::InvalidCursor => ("invalid_cursor", "The cursor is not one of this listing", "Cursors belong to a table and an order. Follow `next` as it is, or begin again without `cursor`."),
+            Self::InvalidHost => ("invalid_host", "The Host header is missing or not valid", "Send one `Host` header with the name or address of the server, as every HTTP client and library does."),
             Self::InvalidPath => ("invalid_path", "The path cannot be read", "The path holds percent-encoded bytes that are not UTF-8."),
             Self::InvalidValue => ("invalid_value", "A parameter's value cannot be read", "`parameter` names it, `allowed` says what it may be."),
             Self::LayoutUnavailable => ("layout_unavailable", "The scan has no labels in this layout", "The slices of the scan's file are not sagittal, and labels are counted in sagittal slices; use the canonical layout."),
@@ -183,6 +190,7 @@ impl Code {
             Self::UnknownRevision => ("unknown_revision", "There is no such revision", "`/v1/dataset` reports the current one. Where several servers answer, one may learn of a new revision a moment later than another."),
             Self::UnknownScan => ("unknown_scan", "There is no such scan", "`/v1/scans` lists those that there are."),
             Self::UnknownSlice => ("unknown_slice", "The scan has no such slice", "Slices are numbered from 0; `detail` says how far. `mid` and `best` are slices of every scan."),
+            Self::UnsupportedMediaType => ("unsupported_media_type", "The body has another type than this route reads", "`detail` says which type was sent. Send JSON with `Content-Type: application/json`, not compressed."),
             Self::WindowUnavailable => ("window_unavailable", "The scan does not have this window", "`detail` says why; `window=auto` and `window=full` exist for every scan."),
         }
     }

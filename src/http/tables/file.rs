@@ -1,5 +1,6 @@
-//! Tables as whole files. CSV and NDJSON are streamed, so that memory does not grow with them; a Parquet file ends with what
-//! its readers read first, so it is made whole, kept, and served in parts.
+//! Tables as whole files. Readers of all three formats take a file's length first and then parts of it, so that files are
+//! made whole, kept, and served in parts. CSV and NDJSON of more than 8 MiB are streamed instead, so that memory does not grow
+//! with them.
 
 use axum::body::Body;
 use axum::http::{HeaderValue, header};
@@ -7,7 +8,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use moka::sync::Cache;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, Semaphore};
 
 use super::file_parameters;
 use super::format::Format;
@@ -24,32 +25,55 @@ use crate::query::{Listing, Row, Shown, Table};
 /// Rows that are read at once.
 const ROWS_AT_ONCE: u32 = 10_000;
 
-/// Memory for recent Parquet files, in bytes.
+/// Memory for recent files, in bytes.
 const KEPT_BYTES: u64 = 128 << 20;
 /// The largest Parquet file, in bytes.
 const LARGEST: usize = 64 << 20;
+/// CSV and NDJSON files that are made at once.
+const TEXTS_AT_ONCE: usize = 4;
 
-/// Recent Parquet files.
+/// Recent files.
 #[derive(Debug)]
 pub(in crate::http) struct Files {
-    kept: Cache<String, (u64, Bytes)>,
-    /// One is made at a time: whoever waits finds it kept, if it was the same.
+    kept: Cache<(String, Format), (u64, Bytes)>,
+    /// One Parquet file is made at a time: whoever waits finds it kept, if it was the same.
     making: Mutex<()>,
+    making_text: Semaphore,
 }
 
 impl Files {
     pub(in crate::http) fn new() -> Self {
-        let weight =
-            |uri: &String, (_, bytes): &(u64, Bytes)| u32::try_from(uri.len() + bytes.len()).unwrap_or(u32::MAX);
-        Self { kept: Cache::builder().max_capacity(KEPT_BYTES).weigher(weight).build(), making: Mutex::new(()) }
+        let weight = |(uri, _): &(String, Format), (_, bytes): &(u64, Bytes)| {
+            u32::try_from(uri.len() + bytes.len()).unwrap_or(u32::MAX)
+        };
+        Self {
+            kept: Cache::builder().max_capacity(KEPT_BYTES).weigher(weight).build(),
+            making: Mutex::new(()),
+            making_text: Semaphore::new(TEXTS_AT_ONCE),
+        }
     }
+
+    fn kept(&self, question: &Question, format: Format, revision: u64) -> Option<Bytes> {
+        let kept = self.kept.get(&(question.address().to_owned(), format));
+        kept.filter(|(of, _)| *of == revision).map(|(_, bytes)| bytes)
+    }
+
+    fn keep(&self, question: &Question, format: Format, revision: u64, bytes: &Bytes) {
+        self.kept.insert((question.address().to_owned(), format), (revision, bytes.clone()));
+    }
+}
+
+/// A table of text, whole or too large for that.
+enum Text {
+    Whole(Bytes),
+    Stream(Body),
 }
 
 pub(super) async fn answer(table: Table, format: Format, question: Question) -> Result<Response, Problem> {
     let valid = file_parameters(table);
     let pairs = question.parameters(&valid)?;
     let mut query = Listing::parse(table, Shown::InTables, &pairs)?;
-    query.limit = pairs.value("limit", |text| plain(text).filter(|&limit: &u32| limit > 0))?;
+    query.limit = pairs.value("limit", plain)?;
     let caching = |revision: u64| {
         let tag = EntityTag::of(&[question.address(), format.suffix(), &revision.to_string()]);
         Validator::of_revision(tag, revision)
@@ -63,9 +87,15 @@ pub(super) async fn answer(table: Table, format: Format, question: Question) -> 
         let bytes = parquet(&question, revision, query).await?;
         return Ok(File { bytes, media_type: format.media_type(), validator }.answer(&question.headers));
     }
-    let body = streamed(&question.app, revision, query, format).await?;
+    let body = match text(&question, revision, query, format).await? {
+        Text::Whole(bytes) => {
+            return Ok(File { bytes, media_type: format.media_type(), validator }.answer(&question.headers));
+        }
+        Text::Stream(body) => body,
+    };
     let mut response = Caching::new(CachePolicy::Revalidate, validator).attach(body);
     response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
     Ok(response)
 }
 
@@ -110,32 +140,45 @@ fn batches(app: App, revision: u64, query: Listing) -> impl Stream<Item = Result
     })
 }
 
-async fn streamed(app: &App, revision: u64, query: Listing, format: Format) -> Result<Body, Problem> {
-    let header = if format == Format::Csv { csv_header(&query.columns) } else { Vec::new() };
-    let mut batches = Box::pin(batches(app.clone(), revision, query));
-    // The first rows before the status: what can go wrong mostly goes wrong there.
-    let first = batches.next().await.transpose()?;
+/// The lines of a table. The first 8 MiB are made before the status is sent: what can go wrong mostly goes wrong there.
+async fn text(question: &Question, revision: u64, query: Listing, format: Format) -> Result<Text, Problem> {
+    let files = question.app.files();
+    if let Some(bytes) = files.kept(question, format, revision) {
+        return Ok(Text::Whole(bytes));
+    }
+    let making = files.making_text.acquire().await.map_err(|error| Problem::internal(&error))?;
+    if let Some(bytes) = files.kept(question, format, revision) {
+        return Ok(Text::Whole(bytes));
+    }
+    let mut text = if format == Format::Csv { csv_header(&query.columns) } else { Vec::new() };
     let lines = move |(query, rows): (Listing, Vec<Row>)| {
         let cells = rows.iter().map(|row| row.cells.as_slice());
-        Bytes::from(if format == Format::Csv { csv_rows(cells) } else { ndjson_rows(&query.columns, cells) })
+        if format == Format::Csv { csv_rows(cells) } else { ndjson_rows(&query.columns, cells) }
     };
-    let first = stream::iter(first.map(Ok));
-    let body = first.chain(batches).map(move |batch| {
-        batch
-            .map(&lines)
-            .inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a table broke off"))
-    });
-    Ok(Body::from_stream(stream::once(async { Ok(Bytes::from(header)) }).chain(body)))
+    let mut batches = Box::pin(batches(question.app.clone(), revision, query));
+    while let Some(batch) = batches.next().await {
+        text.extend(lines(batch?));
+        if text.len() > question.app.limits().whole_table_bytes {
+            drop(making);
+            let rest = batches.map(move |batch| {
+                let lines = batch.map(|batch| Bytes::from(lines(batch)));
+                lines.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a table broke off"))
+            });
+            return Ok(Text::Stream(Body::from_stream(stream::once(async { Ok(Bytes::from(text)) }).chain(rest))));
+        }
+    }
+    let bytes = Bytes::from(text);
+    files.keep(question, format, revision, &bytes);
+    Ok(Text::Whole(bytes))
 }
 
 async fn parquet(question: &Question, revision: u64, query: Listing) -> Result<Bytes, Problem> {
     let files = question.app.files();
-    let kept = || files.kept.get(question.address()).filter(|(of, _)| *of == revision).map(|(_, bytes)| bytes);
-    if let Some(bytes) = kept() {
+    if let Some(bytes) = files.kept(question, Format::Parquet, revision) {
         return Ok(bytes);
     }
     let _making = files.making.lock().await;
-    if let Some(bytes) = kept() {
+    if let Some(bytes) = files.kept(question, Format::Parquet, revision) {
         return Ok(bytes);
     }
     let mut table = ParquetTable::new(&query.columns).map_err(|error| Problem::internal(&error))?;
@@ -152,7 +195,7 @@ async fn parquet(question: &Question, revision: u64, query: Listing) -> Result<B
         }
     }
     let bytes = Bytes::from(off_thread(move || table.finish()).await?);
-    files.kept.insert(question.address().to_owned(), (revision, bytes.clone()));
+    files.keep(question, Format::Parquet, revision, &bytes);
     Ok(bytes)
 }
 

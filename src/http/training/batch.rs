@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, header};
+use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
@@ -15,7 +15,8 @@ use super::pair::{NPZ, Pair};
 use crate::formats::{npy, zip};
 use crate::http::app::{App, Question};
 use crate::http::caching::Caching;
-use crate::http::extract::body_bytes;
+use crate::http::disposition;
+use crate::http::extract::{body_bytes, require_json};
 use crate::http::problem::{Code, Problem};
 use crate::http::ranges::broken_off;
 use crate::parameters::{Form, Parameter};
@@ -75,21 +76,18 @@ pub(in crate::http) fn batch() -> MethodRouter<App> {
             "npy" => Some(true),
             _ => None,
         })?;
-        let batch = read(&question.headers, &body_bytes(body, app.limits()).await?, app.limits().batch_slices)?;
+        require_json(&question.headers)?;
+        let batch = read(&body_bytes(body, app.limits()).await?, app.limits().batch_slices)?;
         let ordered = orders(&question, &batch, &PairQuery::parse(question.raw_pairs())?).await?;
         send(app, ordered, only_images.unwrap_or(false))
     })
 }
 
-fn read(headers: &HeaderMap, body: &Bytes, most: usize) -> Result<Batch, Problem> {
+fn read(body: &Bytes, most: usize) -> Result<Batch, Problem> {
     let invalid = |why: String| {
         let shape = r#"send {"items": [{"scan_id": "1_t2", "slice": 4}, …]} as application/json"#;
         Problem::new(Code::InvalidBody, format!("{why}; {shape}"))
     };
-    let media_type = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    if !media_type.starts_with("application/json") {
-        return Err(invalid(format!("the body is {media_type:?}")));
-    }
     let batch: Batch =
         serde_json::from_slice(body).map_err(|error| invalid(format!("the body cannot be read: {error}")))?;
     if (1..=most).contains(&batch.items.len()) {
@@ -167,6 +165,8 @@ fn send(app: &App, pairs: Vec<Pair>, only_images: bool) -> Result<Response, Prob
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(NPZ));
+    let name = if only_images { "batch.npy" } else { "batch.npz" };
+    headers.extend(disposition::of_file(name).map(|value| (header::CONTENT_DISPOSITION, value)));
     Ok(response)
 }
 
