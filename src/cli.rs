@@ -14,8 +14,12 @@ mod settings;
 mod token;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use clap::{Parser, Subcommand};
+
+/// How long blocking calls may take to finish once a command has ended.
+const EXIT_TIME: Duration = Duration::from_secs(1);
 
 /// Serves the SPIDER lumbar-spine MRI release over HTTP: slices, masks, overlays, metadata and gradings.
 #[derive(Debug, Parser)]
@@ -43,7 +47,7 @@ enum Command {
     Check(check::Check),
     /// Write files for others' loaders: Hugging Face datasets, webdataset, nnU-Net.
     Export(export::Export),
-    /// Make a token: it is printed to standard error, the line for the token file to standard output.
+    /// Create a token: it is printed to standard error, the line for the token file to standard output.
     Token(token::Token),
     /// Ask a running server whether it is ready; for containers without curl.
     Healthcheck(healthcheck::Healthcheck),
@@ -51,7 +55,7 @@ enum Command {
 
 /// Runs the command that the process's arguments name.
 ///
-/// Exit code 0: done; 1: done in part (import: some scans were refused) or not healthy; 2: not done.
+/// Exit code 0: done; 1: done in part (import: some scans were refused) or not healthy; 2: not done; 130: interrupted twice.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -74,6 +78,8 @@ pub fn main() -> ExitCode {
         Command::Token(token) => token::run(&token).map(|()| ExitCode::SUCCESS),
         Command::Healthcheck(check) => runtime.block_on(healthcheck::run(&check)).map(|()| ExitCode::SUCCESS),
     };
+    // Nothing waits for a thread that reads from a file system which does not answer.
+    runtime.shutdown_timeout(EXIT_TIME);
     done.unwrap_or_else(|error| fail(&*error))
 }
 

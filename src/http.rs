@@ -37,6 +37,7 @@ mod python;
 mod ranges;
 mod request_id;
 mod revisions;
+mod revocable;
 mod route;
 mod scans;
 mod server;

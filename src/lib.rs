@@ -13,6 +13,7 @@ pub mod access;
 pub mod audit;
 pub mod cli;
 pub mod download;
+mod environment;
 pub mod export;
 pub mod formats;
 pub mod http;

@@ -75,7 +75,7 @@ GROUPS = [
     Group("package", "the Python package, and its installation from the server", ("python_package",)),
     Group("torch", "the package's datasets in PyTorch, on several ranks", ("torch",), (PYTORCH,), setup="tests/torch/install"),
     Group("loaders", "datasets, webdataset, dask, xarray, ome-zarr-py, polars, DuckDB, mlcroissant", ("exports", "loaders", "table_formats", "table_readers")),
-    Group("operations", "limits, tokens, shutdown, metrics, hostile requests", ("operations", "connections", "hostile", "or_demo")),
+    Group("operations", "limits, tokens, shutdown, metrics, hostile requests", ("operations", "connections", "tokens", "hostile", "or_demo")),
     Group("faults", "kills, damage, missing folders, wrong clocks, requests during imports", ("faults", "outages", "reimport")),
     Group("root", "a full disk", ("full_disk",), (ROOT,)),
     Group("download", "the release from a stand-in for Zenodo, and its faults", ("download", "download_faults")),

@@ -2,7 +2,7 @@
 
 use std::io::IsTerminal;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use opentelemetry::trace::TracerProvider;
 use opentelemetry_otlp::{SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
@@ -13,6 +13,9 @@ use tracing_subscriber::util::SubscriberInitExt;
 use tracing_subscriber::{Layer, fmt};
 
 use super::Failure;
+use super::settings::boolean;
+
+const LOG_JSON: &str = "SAGITTAL_LOG_JSON";
 
 /// What to tell, and to whom.
 #[derive(Debug, Args)]
@@ -21,7 +24,7 @@ pub(super) struct LogSettings {
     #[arg(long, global = true, env = "SAGITTAL_LOG", default_value = "info")]
     log: String,
     /// Log one JSON object per line.
-    #[arg(long, global = true, env = "SAGITTAL_LOG_JSON")]
+    #[arg(long, global = true, env = LOG_JSON, value_parser = boolean(LOG_JSON), action = ArgAction::SetTrue)]
     log_json: bool,
     /// Collector that takes a span for every request (OTLP over HTTP), such as `http://127.0.0.1:4318`.
     #[arg(long, global = true, env = "SAGITTAL_OTLP", value_name = "URL")]

@@ -1,20 +1,21 @@
-use std::convert::Infallible;
-use std::error::Error;
 use std::io::Write;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use clap::{ArgAction, Args};
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use signal_hook::consts::SIGINT;
+use signal_hook::flag::{register, register_conditional_shutdown};
 use tokio::net::TcpListener;
 use tokio::runtime::Runtime;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::task::JoinHandle;
 
-use super::settings::{ImportSettings, ServeSettings, place};
+use super::settings::{ImportSettings, ServeSettings, boolean, place};
 use super::{Failure, demo};
-use crate::access::KeyFile;
 use crate::http::{self, App, Stop};
 use crate::index;
 use crate::pictures::{self, Pictures};
@@ -23,8 +24,10 @@ use crate::render::Limits;
 use crate::snapshots;
 use crate::store::Place;
 
-/// How often the token file is looked at.
-const TOKEN_RENEWAL: Duration = Duration::from_secs(1);
+const OR_DEMO: &str = "SAGITTAL_OR_DEMO";
+
+/// Exit code of a process that SIGINT ended, as shells have it: 128 and the signal's number.
+const INTERRUPTED: i32 = 128 + SIGINT;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -32,20 +35,24 @@ pub(super) struct Serve {
     #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
     data: Place,
     /// Serve the demo as long as nothing was imported into the folder.
-    #[arg(long, env = "SAGITTAL_OR_DEMO", value_parser = is_yes, action = ArgAction::SetTrue)]
+    #[arg(long, env = OR_DEMO, value_parser = boolean(OR_DEMO), action = ArgAction::SetTrue)]
     or_demo: bool,
+    /// Folder of the host that a container sees as its data folder, if one was chosen: --or-demo does not replace it.
+    #[arg(long, env = "SAGITTAL_HOST_DATA_DIR", value_name = "FOLDER", default_value = "", hide_default_value = true)]
+    host_data_dir: String,
     #[command(flatten)]
     settings: ServeSettings,
 }
 
-/// Only a plain yes counts: docker-compose.yml gives the folder that was asked for in its place, if there is one.
-fn is_yes(text: &str) -> Result<bool, Infallible> {
-    Ok(["yes", "true", "on", "1"].contains(&text))
+impl Serve {
+    fn serves_demo(&self, data: &Path) -> bool {
+        self.or_demo && self.host_data_dir.is_empty() && !index::path_in(data).exists()
+    }
 }
 
 pub(super) fn run(serve: &Serve, runtime: &Runtime) -> Result<ExitCode, Failure> {
     match &serve.data {
-        Place::Folder(data) if serve.or_demo && !index::path_in(data).exists() => {
+        Place::Folder(data) if serve.serves_demo(data) => {
             tracing::info!("nothing was imported into {} yet: this will be the demo", data.display());
             demo::serve(None, &ImportSettings::default(), &serve.settings, runtime)
         }
@@ -62,7 +69,7 @@ pub(super) async fn serve_place(
     settings: &ServeSettings,
     greet: impl FnOnce(&str) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
-    let key_file = settings.guard.key_file(settings.listen)?;
+    let authenticator = settings.guard.authenticator(settings.listen).await?.map(Arc::new);
     let origins = settings.guard.allowed_origins()?;
     raise_file_limit();
     let time_limit = Duration::from_secs_f64(settings.query_seconds);
@@ -90,27 +97,14 @@ pub(super) async fn serve_place(
     if let Err(error) = said {
         tracing::warn!(%error, "could not write to standard output");
     }
-    let watch = key_file.clone().map(|key_file| tokio::spawn(renew_tokens(key_file)));
-    let app = App::new(pictures, store).within(settings.guard.limits()).guarded(key_file).allowing(origins);
+    let polling =
+        authenticator.clone().map(|authenticator| tokio::spawn(async move { authenticator.token_file().poll().await }));
+    let app =
+        App::new(pictures, store).within(settings.guard.limits()).authenticated_by(authenticator).allowing(origins);
     http::serve(listener, app, settings.guard.connections(), stopped()?).await;
     renewal.abort();
-    watch.inspect(JoinHandle::abort);
+    polling.inspect(JoinHandle::abort);
     Ok(())
-}
-
-/// Looks at the token file again and again.
-async fn renew_tokens(key_file: Arc<KeyFile>) {
-    let mut is_well = true;
-    loop {
-        tokio::time::sleep(TOKEN_RENEWAL).await;
-        let renewed = key_file.renew();
-        match &renewed {
-            Ok(true) => tracing::info!("the token file was read anew"),
-            Err(error) if is_well => tracing::error!(error = error as &dyn Error, "the tokens stay as they were"),
-            _ => {}
-        }
-        is_well = renewed.is_ok();
-    }
 }
 
 /// As many files, and with them connections, as the system lets this process have.
@@ -126,13 +120,18 @@ fn stopped() -> std::io::Result<impl Future<Output = Stop>> {
     let stop = stop_signal()?;
     Ok(async move {
         let how = stop.await;
-        tracing::info!("stopping: requests in flight are finished first");
+        tracing::info!("stopping once the requests in flight are finished; a second SIGINT ends the process at once");
         how
     })
 }
 
-/// Resolves when the process is asked to end, by Ctrl-C or by SIGTERM.
+/// Resolves when the process is asked to end, by SIGINT (Ctrl-C) or by SIGTERM. A second SIGINT ends it at once, also when no
+/// thread of the runtime can do anything.
 pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = Stop>> {
+    let is_interrupted = Arc::new(AtomicBool::new(false));
+    // In this order: the first SIGINT finds the flag as it is, and sets it for the next.
+    register_conditional_shutdown(SIGINT, INTERRUPTED, Arc::clone(&is_interrupted))?;
+    register(SIGINT, is_interrupted)?;
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
     Ok(async move {
         tokio::select! {

@@ -3,17 +3,18 @@
 use std::net::SocketAddr;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
 use clap::{ArgAction, Args};
 
 use super::Failure;
-use crate::access::KeyFile;
+use crate::access::{Authenticator, TokenFile, UrlSigner};
+use crate::environment::{self, InvalidBoolean};
 use crate::http::{AllowedOrigins, Connections, Limits};
 
 use crate::store::{KeptSlices, Place};
+
+const ALLOW_ANONYMOUS: &str = "SAGITTAL_ALLOW_ANONYMOUS";
 
 /// A fetch over a network takes some ten times as long as drawing what it brings.
 const FETCHING_AHEAD: usize = 32;
@@ -56,14 +57,18 @@ pub(super) struct ServeSettings {
     pub(super) guard: GuardSettings,
 }
 
-/// Who may ask, and how much.
+/// Authentication and limits.
 #[derive(Debug, Clone, Args)]
 pub(super) struct GuardSettings {
-    /// File of the tokens that may ask, one line of `sagittal token NAME` each; read again whenever it changes.
+    /// File with the accepted tokens, one line of `sagittal token NAME` each; reloaded within a second of a change.
     #[arg(long, env = "SAGITTAL_TOKEN_FILE")]
     token_file: Option<PathBuf>,
-    /// Listen beyond this machine's loopback address and ask nobody for a token.
-    #[arg(long, env = "SAGITTAL_ALLOW_ANONYMOUS", value_parser = FalseyValueParser::new(), action = ArgAction::SetTrue)]
+    /// File with the secret that signs URLs, of at least 32 bytes, the same for all servers [default: a random secret, with
+    /// which signed URLs end when the server does].
+    #[arg(long, env = "SAGITTAL_SIGNING_SECRET_FILE", requires = "token_file")]
+    signing_secret_file: Option<PathBuf>,
+    /// Listen beyond this machine's loopback address without requiring a token.
+    #[arg(long, env = ALLOW_ANONYMOUS, value_parser = boolean(ALLOW_ANONYMOUS), action = ArgAction::SetTrue)]
     allow_anonymous: bool,
     /// Origins whose web pages may read responses, such as https://viewer.example; * for every origin, none for the
     /// server's own pages alone.
@@ -105,17 +110,24 @@ pub(super) struct GuardSettings {
 }
 
 impl GuardSettings {
-    /// The tokens that may ask; `None` for everybody.
-    pub(super) fn key_file(&self, listen: SocketAddr) -> Result<Option<Arc<KeyFile>>, Failure> {
-        match &self.token_file {
-            Some(path) => Ok(Some(Arc::new(KeyFile::open(path)?))),
-            None if listen.ip().is_loopback() || self.allow_anonymous => Ok(None),
-            None => Err(format!(
-                "listening on {listen} would let anybody in who can reach this machine: give --token-file (`sagittal token \
-                 NAME` makes a line of it), or --allow-anonymous if that is meant"
-            )
-            .into()),
-        }
+    /// What requests are authenticated with; `None` when no token is required.
+    pub(super) async fn authenticator(&self, listen: SocketAddr) -> Result<Option<Authenticator>, Failure> {
+        let Some(path) = &self.token_file else {
+            return if listen.ip().is_loopback() || self.allow_anonymous {
+                Ok(None)
+            } else {
+                Err(format!(
+                    "listening on {listen} would let anybody in who can reach this machine: give --token-file (`sagittal \
+                     token NAME` makes a line of it), or --allow-anonymous if that is meant"
+                )
+                .into())
+            };
+        };
+        let signer = match &self.signing_secret_file {
+            Some(path) => UrlSigner::from_file(path).await?,
+            None => UrlSigner::random().map_err(|error| format!("there are no random numbers: {error}"))?,
+        };
+        Ok(Some(Authenticator::new(TokenFile::open(path).await?, signer)))
     }
 
     /// The origins whose pages may read responses.
@@ -216,6 +228,11 @@ impl Grace {
 pub(super) fn place() -> impl clap::builder::TypedValueParser<Value = Place> {
     use clap::builder::{OsStringValueParser, TypedValueParser};
     OsStringValueParser::new().try_map(Place::try_from)
+}
+
+/// Reads a flag's environment variable.
+pub(super) fn boolean(variable: &'static str) -> impl Fn(&str) -> Result<bool, InvalidBoolean> + Clone {
+    move |value| environment::boolean(variable, value)
 }
 
 /// A time that is not zero.

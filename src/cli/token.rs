@@ -3,19 +3,19 @@ use std::io::Write;
 use clap::Args;
 
 use super::Failure;
-use crate::access::Keys;
+use crate::access::Tokens;
 
 /// `sagittal token ann >> tokens`
 #[derive(Debug, Args)]
 pub(super) struct Token {
-    /// Whose it will be: letters, digits, points, dashes, underscores.
+    /// Name of its user, for logs and signed URLs: letters, digits, points, dashes, underscores.
     name: String,
 }
 
 /// The secret goes where a redirection does not take it.
 pub(super) fn run(token: &Token) -> Result<(), Failure> {
-    let minted = Keys::mint(&token.name)?;
-    writeln!(std::io::stdout(), "{}", minted.line)?;
-    writeln!(std::io::stderr(), "the token of {}, shown this once:\n{}", token.name, minted.token)?;
+    let new = Tokens::generate(&token.name)?;
+    writeln!(std::io::stdout(), "{}", new.line)?;
+    writeln!(std::io::stderr(), "the token of {}, shown this once:\n{}", token.name, new.token)?;
     Ok(())
 }

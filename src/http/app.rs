@@ -20,7 +20,7 @@ use super::revisions::Pinned;
 use super::tables::Files;
 use super::training::Samples;
 use super::volumes::ZippedVolumes;
-use crate::access::KeyFile;
+use crate::access::Authenticator;
 use crate::index::{ScanRow, VolumeFacts};
 use crate::parameters::{Pairs, Parameter};
 use crate::pictures::{Catalogue, Part, PictureError, Pictures, Snapshot};
@@ -41,7 +41,7 @@ const ATTEMPTS: usize = 4;
 pub struct App {
     shared: Arc<Shared>,
     limits: Limits,
-    key_file: Option<Arc<KeyFile>>,
+    authenticator: Option<Arc<Authenticator>>,
     allowed_origins: AllowedOrigins,
 }
 
@@ -64,7 +64,7 @@ impl App {
     pub fn new(pictures: Arc<Pictures>, store: Store) -> Self {
         Self {
             limits: Limits::default(),
-            key_file: None,
+            authenticator: None,
             allowed_origins: AllowedOrigins::Any,
             shared: Arc::new(Shared {
                 metrics: Metrics::new(&pictures),
@@ -86,10 +86,10 @@ impl App {
         Self { limits, ..self }
     }
 
-    /// The same for those who hold a token; for everybody when there is no file.
+    /// The same for requests that this authenticates; for every request when there is none.
     #[must_use]
-    pub fn guarded(self, key_file: Option<Arc<KeyFile>>) -> Self {
-        Self { key_file, ..self }
+    pub fn authenticated_by(self, authenticator: Option<Arc<Authenticator>>) -> Self {
+        Self { authenticator, ..self }
     }
 
     /// The same for pages of these origins.
@@ -106,8 +106,8 @@ impl App {
         &self.limits
     }
 
-    pub(super) fn key_file(&self) -> Option<&KeyFile> {
-        self.key_file.as_deref()
+    pub(super) fn authenticator(&self) -> Option<&Authenticator> {
+        self.authenticator.as_deref()
     }
 
     pub(super) fn metrics(&self) -> &Metrics {

@@ -1,6 +1,6 @@
 //! What every request passes before a handler sees it, in this order: it gets a name and joins its sender's trace, its address
-//! is measured and its host checked, whoever asks is known, the revision is taken off its address, and it has its time. What leaves says how long it
-//! may be kept, and is named, counted and logged.
+//! is measured and its host checked, it is authenticated, the revision is taken off its address, and it has its time. What leaves
+//! ends when its token is revoked, says how long it may be kept, and is named, counted and logged.
 
 use std::time::Instant;
 
@@ -18,6 +18,7 @@ use super::preconditions::Preconditions;
 use super::problem::{Code, Problem};
 use super::revisions::Pinned;
 use super::{caching, guard, host, request_id, revisions, trace_context};
+use crate::access::Principal;
 
 /// Answers that take longer are worth a line in the log.
 const SLOW_SECONDS: f64 = 1.0;
@@ -35,7 +36,7 @@ pub(super) async fn enter(State(app): State<App>, request: Request, next: Next) 
 async fn answered(app: App, request: Request, next: Next) -> Response {
     let (start, method) = (Instant::now(), request.method().clone());
     let _in_flight = app.metrics().in_flight();
-    let (conditions, is_private) = (Preconditions::of(request.headers()), app.key_file().is_some());
+    let (conditions, is_private) = (Preconditions::of(request.headers()), app.authenticator().is_some());
     let (response, has_revision) = passed(&app, request, next).await;
     let mut response = caching::finish(&conditions, response, is_private, has_revision);
     let headers = response.headers_mut();
@@ -61,8 +62,8 @@ async fn answered(app: App, request: Request, next: Next) -> Response {
 
 /// What the service answers, or what keeps it from it, and whether the URL names a revision.
 async fn passed(app: &App, mut request: Request, next: Next) -> (Response, bool) {
-    let pinned = match prepared(app, &mut request).await {
-        Ok(pinned) => pinned,
+    let (pinned, principal) = match prepared(app, &mut request).await {
+        Ok(prepared) => prepared,
         Err(response) => return (*response, false),
     };
     let limit = app.limits().answer_time;
@@ -70,17 +71,19 @@ async fn passed(app: &App, mut request: Request, next: Next) -> (Response, bool)
         let detail = format!("the answer did not begin within {} s; ask again, or ask for less", limit.as_secs_f64());
         Problem::new(Code::AnswerTooSlow, detail).into_response()
     });
-    match pinned {
-        Some(pinned) => (pinned.checked(app, response), true),
-        None => (response, false),
-    }
+    let has_revision = pinned.is_some();
+    let response = match pinned {
+        Some(pinned) => pinned.checked(app, response),
+        None => response,
+    };
+    (guard::while_accepted(app, principal, response), has_revision)
 }
 
-async fn prepared(app: &App, request: &mut Request) -> Result<Option<Pinned>, Refused> {
+async fn prepared(app: &App, request: &mut Request) -> Result<(Option<Pinned>, Option<Principal>), Refused> {
     measured(app, request)?;
     host::check(request)?;
-    guard::admitted(app, request)?;
-    revisions::pin(app, request).await
+    let principal = guard::authenticate(app, request)?;
+    Ok((revisions::pin(app, request).await?, principal))
 }
 
 /// Why a request goes no further: the answer to it.

@@ -1,4 +1,5 @@
-//! Who may ask. A server with a token file answers requests that carry a token, and signed addresses of pictures.
+//! Authentication. A server with a token file answers requests that carry a token, and signed URLs; what it sends ends when the
+//! token is revoked.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -15,14 +16,13 @@ use super::app::{App, Question};
 use super::caching::Caching;
 use super::door::{Refused, address, readdress};
 use super::problem::{Code, Problem};
+use super::revocable::RevocableBody;
 use super::signable;
-use crate::access::{Keys, Signature, SignatureError};
+use crate::access::{Authenticator, MAX_SIGNED_SECONDS, Principal, Signature, SignatureError};
 use crate::parameters::{Form, Parameter, ParameterError, plain};
 
-/// Addresses that tell nothing but that the server lives: whoever watches over it has no token.
+/// Liveness and readiness: what probes them has no token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
-/// A signature lasts a week at most.
-const MOST_SECONDS: u64 = 7 * 24 * 3600;
 const DEFAULT_SECONDS: u64 = 3600;
 
 /// What a client without a token is asked for; browsers ask their user for a password, which is the token.
@@ -42,51 +42,61 @@ pub(super) const PARAMETERS: [Parameter; 2] = [
     Parameter {
         name: "seconds",
         allowed: "3600, a whole number from 1 to 604800",
-        form: Form::Integer { min: 1, max: MOST_SECONDS as i64 },
-        description: "How long the signed address is good.",
+        form: Form::Integer { min: 1, max: MAX_SIGNED_SECONDS as i64 },
+        description: "How long the signed URL is valid.",
         example: "60",
     },
 ];
 
-/// Whose token came with the request.
-#[derive(Debug, Clone)]
-pub(super) struct Holder(String);
-
-/// An address that needs no token.
+/// A time-limited signed URL.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(super) struct SignedBody {
     /// Path and query, to be used as they are.
     address: String,
-    /// Seconds since 1970; null on a server that asks nobody for a token, where every address is good for ever.
+    /// Seconds since 1970; null on a server that requires no token, where the URL is not signed and does not expire.
     expires: Option<u64>,
 }
 
-/// Lets a request in that comes with a token or to a signed address, which loses its signature.
-pub(super) fn admitted(app: &App, request: &mut Request) -> Result<(), Refused> {
-    let Some(file) = app.key_file() else { return Ok(()) };
-    if OPEN.contains(&request.uri().path()) {
-        return Ok(());
-    }
-    let keys = file.keys();
-    if let Some(token) = token(request.headers()) {
-        let holder = keys.holder_of(&token).ok_or_else(|| challenge("this token is not known, or no longer"))?;
-        let holder = Holder(holder.to_owned());
-        request.extensions_mut().insert(holder);
-        return Ok(());
-    }
-    match signed(&keys, request) {
-        Ok(Some(target)) => readdress(request, &target),
-        Ok(None) => Err(challenge("this server wants a token: send it as `Authorization: Bearer …`")),
-        Err(error) => Err(Problem::new(Code::SignatureInvalid, error.to_string()).into()),
-    }
+/// Authenticates a request by its token, or by the signature of its URL, which is taken off. `None` where no token is required.
+pub(super) fn authenticate(app: &App, request: &mut Request) -> Result<Option<Principal>, Refused> {
+    let Some(authenticator) = app.authenticator().filter(|_| !OPEN.contains(&request.uri().path())) else {
+        return Ok(None);
+    };
+    let principal = if let Some(token) = token(request.headers()) {
+        authenticator.principal_of(&token).ok_or_else(unknown_token)?
+    } else {
+        match signed(authenticator, request) {
+            Ok(Some((principal, target))) => {
+                readdress(request, &target)?;
+                principal
+            }
+            Ok(None) => return Err(challenge("this server wants a token: send it as `Authorization: Bearer …`")),
+            Err(error) => return Err(Problem::new(Code::SignatureInvalid, error.to_string()).into()),
+        }
+    };
+    request.extensions_mut().insert(principal.clone());
+    Ok(Some(principal))
 }
 
-/// The signed part of the request's address, if the signature is good.
-fn signed(keys: &Keys, request: &Request) -> Result<Option<String>, SignatureError> {
+/// The response, as long as the principal's token is accepted.
+pub(super) fn while_accepted(app: &App, principal: Option<Principal>, response: Response) -> Response {
+    let (Some(authenticator), Some(principal)) = (app.authenticator(), principal) else { return response };
+    if authenticator.is_revoked(&principal) {
+        return *unknown_token();
+    }
+    response.map(|body| RevocableBody::wrap(body, || authenticator.revoked(principal)))
+}
+
+fn unknown_token() -> Refused {
+    challenge("this token is not known, or no longer")
+}
+
+/// The signed part of the request's URL and who signed it, if the signature is valid.
+fn signed(authenticator: &Authenticator, request: &Request) -> Result<Option<(Principal, String)>, SignatureError> {
     let Some((target, signature)) = Signature::split(address(request.uri()))? else { return Ok(None) };
-    keys.verify(&signature, target, now())?;
+    let principal = authenticator.verify(&signature, target, now())?;
     let is_allowed = signable::check(target).is_ok() && [Method::GET, Method::HEAD].contains(request.method());
-    if is_allowed { Ok(Some(target.to_owned())) } else { Err(SignatureError::Wrong) }
+    if is_allowed { Ok(Some((principal, target.to_owned()))) } else { Err(SignatureError::Wrong) }
 }
 
 /// The token of a bearer, or the password that a browser sends (RFC 6750, RFC 7617).
@@ -108,21 +118,21 @@ fn challenge(detail: &str) -> Refused {
 }
 
 /// `GET /v1/signed`
-pub(super) async fn sign(question: Question, holder: Option<Extension<Holder>>) -> Result<Response, Problem> {
+pub(super) async fn sign(question: Question, principal: Option<Extension<Principal>>) -> Result<Response, Problem> {
     let pairs = question.parameters(&PARAMETERS)?;
     let target = pairs.text("address").unwrap_or_default();
     signable::check(target).map_err(|why| {
         let message = format!("address={target} cannot be signed: {why}");
         ParameterError::other("invalid_value", "address", message)
     })?;
-    let seconds = pairs.value("seconds", |text| plain(text).filter(|n| (1..=MOST_SECONDS).contains(n)))?;
+    let seconds = pairs.value("seconds", |text| plain(text).filter(|n| (1..=MAX_SIGNED_SECONDS).contains(n)))?;
     let expires = now() + seconds.unwrap_or(DEFAULT_SECONDS);
-    let signature = match (question.app.key_file(), holder) {
-        (Some(file), Some(Extension(Holder(name)))) => file.keys().sign(&name, target, expires),
+    let signature = match (question.app.authenticator(), principal) {
+        (Some(authenticator), Some(Extension(principal))) => Some(authenticator.sign(&principal, target, expires)),
         _ => None,
     };
     let body = SignedBody {
-        address: signature.as_ref().map_or_else(|| target.to_owned(), |signature| signature.address(target)),
+        address: signature.as_ref().map_or_else(|| target.to_owned(), |signature| signature.url(target)),
         expires: signature.map(|signature| signature.expires),
     };
     Ok(Caching::NO_STORE.attach(axum::Json(body)))

@@ -58,6 +58,9 @@ pub(super) struct Metrics {
     scans: Gauge,
     imported: Gauge,
     slices: Gauge,
+    tokens: Gauge,
+    skipped_token_lines: Gauge,
+    is_token_file_stale: Gauge,
 }
 
 /// Something that lasts for a while, counted as long as this lives.
@@ -83,6 +86,9 @@ impl Metrics {
             scans: Gauge::default(),
             imported: Gauge::default(),
             slices: Gauge::default(),
+            tokens: Gauge::default(),
+            skipped_token_lines: Gauge::default(),
+            is_token_file_stale: Gauge::default(),
         };
         metrics.registered(pictures)
     }
@@ -101,6 +107,11 @@ impl Metrics {
         let told = "Scans whose voxels are imported; below sagittal_scans while an import goes on";
         registry.register("scans_imported", told, self.imported.clone());
         registry.register("slices", "Slices that can be asked for", self.slices.clone());
+        registry.register("tokens", "Accepted tokens; 0 without a token file", self.tokens.clone());
+        let help = "Lines of the token file that are not a token and were skipped";
+        registry.register("token_file_skipped_lines", help, self.skipped_token_lines.clone());
+        let help = "1 while the token file cannot be read, so that the tokens are those from before";
+        registry.register("token_file_stale", help, self.is_token_file_stale.clone());
         registry.register_collector(Box::new(OfPictures(Arc::clone(pictures))));
         self
     }
@@ -159,6 +170,12 @@ pub(super) async fn show(State(app): State<App>) -> Result<Response, Problem> {
     metrics.imported.set(sum(|count| count.volumes));
     metrics.slices.set(sum(|count| count.slices));
     metrics.revision.set(snapshot.catalogue.revision.cast_signed());
+    if let Some(authenticator) = app.authenticator() {
+        let (file, tokens) = (authenticator.token_file(), authenticator.token_file().tokens());
+        metrics.tokens.set(tokens.len() as i64);
+        metrics.skipped_token_lines.set(tokens.skipped_lines().len() as i64);
+        metrics.is_token_file_stale.set(file.is_stale().into());
+    }
     let text = metrics.text().map_err(|error| Problem::internal(&error))?;
     Ok(Caching::NO_STORE.attach(([(header::CONTENT_TYPE, MEDIA_TYPE)], text)))
 }

@@ -3,10 +3,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use object_store::aws::AmazonS3Builder;
+use object_store::aws::{AmazonS3Builder, AmazonS3ConfigKey};
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{BackoffConfig, ClientOptions, ObjectStore, RetryConfig};
+use object_store::{BackoffConfig, ClientOptions, Error, ObjectStore, RetryConfig};
+
+use crate::environment;
 
 /// A node that does not even take the connection is gone; another may answer.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
@@ -23,11 +25,33 @@ const RETRY_TIMEOUT: Duration = Duration::from_secs(30);
 const BACKOFF: BackoffConfig =
     BackoffConfig { init_backoff: Duration::from_millis(100), max_backoff: Duration::from_secs(2), base: 2.0 };
 
+/// Variables that say yes or no. object_store reads them too, but its errors do not name them.
+const BOOLEANS: [&str; 9] = [
+    ALLOW_HTTP,
+    "AWS_DISABLE_BULK_DELETE",
+    "AWS_DISABLE_TAGGING",
+    "AWS_IMDSV1_FALLBACK",
+    "AWS_S3_EXPRESS",
+    "AWS_SKIP_SIGNATURE",
+    "AWS_SSE_BUCKET_KEY_ENABLED",
+    "AWS_UNSIGNED_PAYLOAD",
+    "AWS_VIRTUAL_HOSTED_STYLE_REQUEST",
+];
+const ALLOW_HTTP: &str = "AWS_ALLOW_HTTP";
+
 /// Opens a bucket with the endpoint, region and credentials that the `AWS_…` environment variables name. Asks nothing yet.
 pub(super) fn open(bucket: &str, prefix: &str) -> object_store::Result<Arc<dyn ObjectStore>> {
     crate::tls::select_provider();
     let mut builder = AmazonS3Builder::from_env();
-    let allow_http = std::env::var("AWS_ALLOW_HTTP").is_ok_and(|value| matches!(&*value, "true" | "1"));
+    let mut allow_http = false;
+    for variable in BOOLEANS {
+        let Some(value) = std::env::var_os(variable) else { continue };
+        let is_set = environment::boolean(variable, &value.to_string_lossy())
+            .map_err(|error| Error::Generic { store: "S3", source: error.into() })?;
+        let key: AmazonS3ConfigKey = variable.to_ascii_lowercase().parse()?;
+        builder = builder.with_config(key, is_set.to_string());
+        allow_http |= is_set && variable == ALLOW_HTTP;
+    }
     let client = ClientOptions::new()
         .with_connect_timeout(CONNECT_TIMEOUT)
         .with_read_timeout(READ_TIMEOUT)

@@ -23,11 +23,12 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     rooms
 }
 
-const ALL: [&str; 19] = [
+const ALL: [&str; 20] = [
     "access",
     "audit",
     "cli",
     "download",
+    "environment",
     "export",
     "formats",
     "http",

@@ -22,5 +22,6 @@ mod revisions;
 mod snapshots;
 mod support;
 mod tables;
+mod tokens;
 mod upkeep;
 mod validators;

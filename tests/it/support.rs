@@ -9,7 +9,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use http_body_util::BodyExt;
-use sagittal::access::{KeyFile, Keys};
+use sagittal::access::{Authenticator, TokenFile, Tokens, UrlSigner};
 use sagittal::formats::metaimage;
 use sagittal::http::{self, App, router};
 use sagittal::ingest::{self, Destination, ImportError, Options, Report, Source};
@@ -258,15 +258,23 @@ impl Service {
         (service, replica.unwrap())
     }
 
-    /// Over a folder, for who has the token.
+    /// Over a folder, for requests with the token.
     pub fn guarded(data: &Path) -> (Self, String) {
-        let minted = Keys::mint("ann").unwrap();
-        let tokens = tempfile::NamedTempFile::new().unwrap();
-        fs::write(tokens.path(), format!("{}\n", minted.line)).unwrap();
-        let key_file = Arc::new(KeyFile::open(tokens.path()).unwrap());
+        let new = Tokens::generate("ann").unwrap();
+        let file = tempfile::NamedTempFile::new().unwrap();
+        fs::write(file.path(), format!("{}\n", new.line)).unwrap();
+        (Self::authenticating(data, file.path()).0, new.token)
+    }
+
+    /// Over a folder, for requests with the tokens of a file, which is read again when the authenticator is told to.
+    pub fn authenticating(data: &Path, token_file: &Path) -> (Self, Arc<Authenticator>) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        let file = runtime.block_on(TokenFile::open(token_file)).unwrap();
+        let authenticator = Arc::new(Authenticator::new(file, UrlSigner::random().unwrap()));
         let place = Place::Folder(data.to_owned());
-        let service = Self::built(&place, Pool::new(2, 256).unwrap(), CACHE_BYTES, |app| app.guarded(Some(key_file))).0;
-        (service, minted.token)
+        let finish = |app: App| app.authenticated_by(Some(Arc::clone(&authenticator)));
+        let (service, _) = Self::built(&place, Pool::new(2, 256).unwrap(), CACHE_BYTES, finish);
+        (service, authenticator)
     }
 
     /// Over a folder, without room for renderings.
@@ -326,7 +334,13 @@ impl Service {
 
     /// What comes of a path once its response has begun.
     pub fn begin(&self, path: &str) -> Begun {
-        let request = Request::get(path).body(Body::empty()).unwrap();
+        self.begin_with(path, &[])
+    }
+
+    /// The same for a request with these headers.
+    pub fn begin_with(&self, path: &str, headers: &[(&str, &str)]) -> Begun {
+        let request = headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
+        let request = request.body(Body::empty()).unwrap();
         let response = self.runtime.block_on(self.router.clone().oneshot(request)).unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         Begun { body: response.into_body() }

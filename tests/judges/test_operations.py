@@ -60,14 +60,18 @@ def received(sock: socket.socket) -> bytes:
 
 # Who is let in.
 
+SECRET = "2b1d0e9c8f7a6b5c4d3e2f1a0b9c8d7e"
+
 
 @pytest.fixture(scope="module")
 def guarded(program, demo, tmp_path_factory):
-    """A server that asks for tokens, its token file, and the tokens of ann and ben."""
-    file = tmp_path_factory.mktemp("tokens") / "tokens"
+    """A server that requires tokens, its token file, and the tokens of ann and ben. It signs with SECRET."""
+    folder = tmp_path_factory.mktemp("tokens")
+    file, secret = folder / "tokens", folder / "secret"
     (ann_line, ann), (ben_line, ben) = minted(program, "ann"), minted(program, "ben")
-    file.write_text(f"# who may ask\n{ann_line}\n{ben_line}\n")
-    with served(program, demo, "--token-file", file) as service:
+    file.write_text(f"# the team\n{ann_line}\n{ben_line}\n")
+    secret.write_text(f"{SECRET}\n")
+    with served(program, demo, "--token-file", file, "--signing-secret-file", secret) as service:
         yield service, file, ann, ben
 
 
@@ -134,16 +138,21 @@ def test_a_signed_address_opens_one_picture_for_a_while(guarded, demo):
     signed = asked.json()
     assert time.time() < signed["expires"] <= time.time() + 3600
     assert service.client.get(signed["address"]).content == demo.get(target).content
-    # Anybody who knows the documented recipe and the file can make one.
-    key = hashlib.sha256(ann.encode()).digest()
+    # Anybody who knows the documented recipe, the file and the secret can make one.
+    digest = hashlib.sha256(ann.encode()).hexdigest()
 
-    def address(target, expires):
-        made = hmac.new(key, f"sagittal address 1\n{expires}\n{target}".encode(), "sha256").hexdigest()
+    def address(target, expires, secret=SECRET.encode()):
+        made = hmac.new(secret, f"sagittal url\n{digest}\n{expires}\n{target}".encode(), "sha256").hexdigest()
         return f"{target}&signed_by=ann&expires={expires}&signature={made}"
 
     assert signed["address"] == address(target, signed["expires"])
     refused = [
         address(target, int(time.time()) - 1),
+        address(target, int(time.time()) + 8 * 24 * 3600),
+        # What is in the token file is no secret.
+        address(target, signed["expires"], bytes.fromhex(digest)),
+        address(target, signed["expires"], digest.encode()),
+        address(target, signed["expires"], b""),
         signed["address"].replace("size=64", "size=65"),
         signed["address"].replace("1_t1", "1_t2"),
         signed["address"].replace("ann", "ben"),

@@ -37,12 +37,20 @@ def test_what_was_imported_is_served(program, made, tmp_path, temporary):
     assert not any(temporary.iterdir())
 
 
-@pytest.mark.parametrize("said", ["/srv/spider", "no", "", None])
+@pytest.mark.parametrize(
+    "said", [{"SAGITTAL_OR_DEMO": "yes", "SAGITTAL_HOST_DATA_DIR": "/srv/spider"}, {"SAGITTAL_OR_DEMO": "no"}, {"SAGITTAL_OR_DEMO": ""}, {}]
+)
 def test_a_folder_that_was_asked_for_is_refused_while_it_is_empty(said, program, tmp_path, temporary, monkeypatch):
-    if said is not None:
-        monkeypatch.setenv("SAGITTAL_OR_DEMO", said)
+    for name, value in said.items():
+        monkeypatch.setenv(name, value)
     result = subprocess.run(
         [program, "serve", "--data", tmp_path, "--listen", "127.0.0.1:0"], capture_output=True, text=True, timeout=60
     )
     assert result.returncode == 2 and "sagittal import SOURCE" in result.stderr
     assert not any(temporary.iterdir())
+
+
+def test_docker_compose_gives_no_folder_as_an_empty_one(program, tmp_path, temporary, monkeypatch):
+    monkeypatch.setenv("SAGITTAL_OR_DEMO", "yes")
+    monkeypatch.setenv("SAGITTAL_HOST_DATA_DIR", "")
+    assert scans(program, tmp_path / "data") == DEMO_SCANS

@@ -178,7 +178,7 @@ impl Code {
             Self::RepeatedParameter => ("repeated_parameter", "A parameter is given twice", "Give it once; lists are separated by commas."),
             Self::RevisionGone => ("revision_gone", "The revision has passed", "The data have changed since. `current_url` is the same resource of the current data; `/v1/dataset` reports the current revision."),
             Self::ScanReplaced => ("scan_replaced", "The scan is just being imported anew", "Ask again."),
-            Self::SignatureInvalid => ("signature_invalid", "The signature of the address is not good", "It has expired, it belongs to another address, or its maker's token was withdrawn. `/v1/signed` makes a new one."),
+            Self::SignatureInvalid => ("signature_invalid", "The signature of the URL is not valid", "It has expired, it belongs to another URL, the token that it was requested with was revoked, or the server has another secret since it was restarted. `/v1/signed` makes a new one."),
             Self::StorageUnreachable => ("storage_unreachable", "The storage is out of reach", "The bucket that holds the scans did not answer, however often it was asked. What was drawn before is still served. Ask again after `Retry-After` seconds."),
             Self::TableTooLarge => ("table_too_large", "The table is too large for this format", "Choose fewer rows or fields, or take .csv or .ndjson, which are streamed."),
             Self::Unauthorized => ("unauthorized", "A token is missing or not known", "Send a token as `Authorization: Bearer …`, or as password of HTTP Basic. The operator makes one with `sagittal token NAME`."),
