@@ -37,6 +37,7 @@ def has_pytorch(python: str) -> bool:
 
 
 BROWSER = command("chromedriver", "chromium", "chromium-driver")
+NPM = command("npm", "npm")
 NGINX = command("nginx", "nginx-light")
 PROMETHEUS = command("prometheus", "prometheus")
 PYTORCH = Need("Debian's PyTorch", lambda: any(map(has_pytorch, ("/usr/bin/python3", "python3"))), ("python3-torch", "python3-venv"))
@@ -79,7 +80,7 @@ GROUPS = [
     Group("faults", "kills, damage, missing folders, wrong clocks, requests during imports", ("faults", "outages", "reimport")),
     Group("root", "a full disk", ("full_disk",), (ROOT,)),
     Group("download", "the release from a stand-in for Zenodo, and its faults", ("download", "download_faults")),
-    Group("browser", "the viewer in Chromium", ("viewer",), (BROWSER,)),
+    Group("browser", "the viewer in Chromium", ("viewer", "viewer_content", "viewer_network", "viewer_recipes"), (BROWSER, NPM)),
     Group("nginx", "a caching proxy before two servers", ("proxy",), (NGINX,)),
     Group("prometheus", "the dashboard's expressions", ("dashboard",), (PROMETHEUS,)),
     Group("object-store", "data in a bucket, on Garage and moto", ("object_store",), setup="tests/cluster/install-garage"),

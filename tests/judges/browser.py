@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import shutil
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -31,7 +32,7 @@ def started() -> webdriver.Chrome:
     options.binary_location = chromium
     for argument in (
         "--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--force-device-scale-factor=1", "--hide-scrollbars",
-        "--disable-background-networking", "--disable-component-update", "--no-first-run",
+        "--disable-background-networking", "--enable-unsafe-swiftshader", "--disable-component-update", "--no-first-run",
     ):
         options.add_argument(argument)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
@@ -54,6 +55,31 @@ class Viewer:
     def resize(self, width: int, height: int):
         sizes = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
         self.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", sizes)
+
+    def throttle(self, bytes_per_second: int = -1, latency_ms: int = 0):
+        """What the network does from now on; without arguments: everything it can."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        conditions = {"offline": False, "latency": latency_ms, "downloadThroughput": bytes_per_second, "uploadThroughput": -1}
+        self.driver.execute_cdp_cmd("Network.emulateNetworkConditions", conditions)
+
+    @contextmanager
+    def without_cache(self):
+        """Every request goes to the server."""
+        self.driver.execute_cdp_cmd("Network.enable", {})
+        self.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": True})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Network.setCacheDisabled", {"cacheDisabled": False})
+
+    @contextmanager
+    def before_each_page(self, script: str):
+        """Pages that are opened meanwhile run this first."""
+        added = self.driver.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+        try:
+            yield
+        finally:
+            self.driver.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", added)
 
     def open(self, fragment: str = "", drawn: str | None = None):
         """The page, afresh; waits for this slice, `scan slice`."""
@@ -126,13 +152,16 @@ class Viewer:
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)
         self.driver.save_screenshot(str(SCREENSHOTS / f"{name}.png"))
 
-    def drain(self) -> list[str]:
-        """What was requested since the last call. Keeps requests and errors for the end of the test."""
+    def messages(self) -> list[dict]:
+        """The browser's messages since the last call. Keeps requests and errors for the end of the test."""
         self.errors += [entry for entry in self.driver.get_log("browser") if entry["level"] == "SEVERE"]
         messages = [json.loads(entry["message"])["message"] for entry in self.driver.get_log("performance")]
-        sent = [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
-        self.requests += sent
-        return sent
+        self.requests += [m["params"]["request"]["url"] for m in messages if m["method"] == "Network.requestWillBeSent"]
+        return messages
+
+    def drain(self) -> list[str]:
+        """What was requested since the last call."""
+        return [m["params"]["request"]["url"] for m in self.messages() if m["method"] == "Network.requestWillBeSent"]
 
     def close(self, may_fail: str | None = None):
         """No error in the console (but of requests to what `may_fail` names), nothing asked of another server."""
@@ -149,3 +178,23 @@ class Viewer:
 
 def pixels(base64_png: str) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(base64_png))).convert("RGB")).astype(int)
+
+
+def place(viewer, scan, row, column, zoom=1.0, n=0):
+    """Where the canvas shows a voxel: the whole slice fits, square millimetres, in the middle."""
+    canvas = viewer.canvas(n)
+    width, height = canvas.size["width"], canvas.size["height"]
+    _, rows, columns = scan["shape"]
+    _, down, across = scan["spacing_mm"]
+    scale = min(width / (columns * across), height / (rows * down)) * zoom
+    x = width / 2 + (column - (columns - 1) / 2) * across * scale
+    y = height / 2 + (row - (rows - 1) / 2) * down * scale
+    return x, y
+
+
+def at(viewer, x, y, n=0):
+    """Actions with the pointer there: a point of the canvas, whose own origin is its middle."""
+    canvas = viewer.canvas(n)
+    size = canvas.size
+    actions = ActionChains(viewer.driver, duration=20)
+    return actions.move_to_element_with_offset(canvas, round(x - size["width"] / 2), round(y - size["height"] / 2))

@@ -182,3 +182,23 @@ def zenodo():
 def download(program, zenodo, tmp_path):
     """The program, to fetch from there into a folder that is not there yet."""
     return Downloads(program, zenodo, tmp_path / "a folder" / "release")
+
+
+@pytest.fixture(scope="module")
+def chromium():
+    # Selenium is among the packages of `tests/run --all` alone.
+    import browser
+
+    driver = browser.started()
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def viewer(chromium, demo):
+    """The viewer of the demo."""
+    import browser
+
+    viewer = browser.Viewer(chromium, demo.address)
+    yield viewer
+    viewer.close()

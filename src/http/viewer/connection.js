@@ -1,43 +1,44 @@
-// Whether the server answers. While it does not, it is asked again and again, at growing intervals, and everybody who
-// waits goes on once it does.
+// Whether the server can be reached. While it cannot, it is probed at growing intervals, and every request that waits
+// goes on once it answers.
 
 const LONGEST_WAIT_SECONDS = 15;
+const PROBE_MS = 5000;
 
 let returning = null;
-let askNow = () => {};
+let probeNow = () => {};
 const listeners = [];
 
-/** `listener(seconds)` while the server is away, seconds until it is asked again; `listener(null)` when it is back. */
+/** `listener(seconds)` while the server is away, seconds until the next probe; `listener(null)` when it is back. */
 export const onConnection = (listener) => listeners.push(listener);
 
-/** Asks at once. */
-export const tryNow = () => askNow();
+/** Probes at once. */
+export const tryNow = () => probeNow();
 
-/** The server did not answer: fulfilled when it does again. */
+/** Fulfilled when the server answers again. Call it after a request that could not be delivered. */
 export function serverReturns() {
-  returning ??= askUntilAnswered().finally(() => (returning = null));
+  returning ??= probeUntilAnswered().finally(() => (returning = null));
   return returning;
 }
 
-const tell = (seconds) => listeners.forEach((listener) => listener(seconds));
+const notify = (seconds) => listeners.forEach((listener) => listener(seconds));
 
-async function askUntilAnswered() {
+async function probeUntilAnswered() {
   for (let wait = 1; ; wait = Math.min(wait * 2, LONGEST_WAIT_SECONDS)) {
     for (let left = wait; left > 0; left -= 1) {
-      tell(left);
+      notify(left);
       if (await secondOrSooner()) break;
     }
-    tell(0);
+    notify(0);
     if (await answers()) break;
   }
-  tell(null);
+  notify(null);
 }
 
-/** Whether somebody did not want to wait for the whole second. */
+/** Whether the user did not want to wait for the whole second. */
 function secondOrSooner() {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, 1000, false);
-    askNow = () => {
+    probeNow = () => {
       clearTimeout(timer);
       resolve(true);
     };
@@ -45,10 +46,13 @@ function secondOrSooner() {
 }
 
 async function answers() {
+  const limit = new AbortController();
+  const timer = setTimeout(() => limit.abort(), PROBE_MS);
   try {
-    const answer = await fetch(`${location.origin}/healthz`, { cache: "no-store", signal: AbortSignal.timeout(5000) });
-    return answer.ok;
+    return (await fetch(`${location.origin}/healthz`, { cache: "no-store", signal: limit.signal })).ok;
   } catch {
     return false;
+  } finally {
+    clearTimeout(timer);
   }
 }

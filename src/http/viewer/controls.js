@@ -11,7 +11,7 @@ export function actionsOn(store, session, stage) {
   const chooseDisc = (label) => {
     const found = session.scan?.labels?.find((one) => one.label === label);
     const patch = { disc: label, overlay: true, hidden: store.now.hidden.filter((name) => name !== "discs") };
-    store.set(found ? { ...patch, slice: found.best_slice } : patch, { push: true });
+    store.set(found ? { ...patch, slice: found.best_slice, ...stage.broughtIntoView(found) } : patch, { push: true });
   };
   return {
     chooseDisc,

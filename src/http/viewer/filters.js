@@ -1,12 +1,14 @@
 // The conditions on the list, with how many scans each value would leave.
 
-import { askJson, withQuery } from "./api.js";
+import { getJson, withQuery } from "./api.js";
+import { problemOf } from "./conditions.js";
 import { byId, make, scanTypeName } from "./dom.js";
+import { URGENCY, schedule } from "./transfers.js";
 
 const FACETS = [
   { name: "split", title: "Split" },
-  { name: "scan_type", title: "Type", told: scanTypeName },
-  { name: "sex", title: "Sex", told: (value) => ({ F: "female", M: "male" })[value] ?? value },
+  { name: "scan_type", title: "Type", label: scanTypeName },
+  { name: "sex", title: "Sex", label: (value) => ({ F: "female", M: "male" })[value] ?? value },
   { name: "manufacturer", title: "Manufacturer" },
   { name: "pfirrmann", title: "A disc of Pfirrmann grade" },
 ];
@@ -14,7 +16,8 @@ const GRADES = ["1", "2", "3", "4", "5"];
 
 export class Filters {
   #chips = new Map(); // facet → Map(value → {chip, count})
-  #asking = null;
+  #counting = null;
+  #whole = null; // field → Map(value → count) of the whole data set
 
   constructor(store) {
     this.store = store;
@@ -23,17 +26,17 @@ export class Filters {
 
   /** Makes a chip for every value there is in the whole data set. */
   async start() {
-    const whole = await this.#values({}, FACETS.filter(({ name }) => name !== "pfirrmann").map(({ name }) => name));
+    const whole = (this.#whole = await this.#values({}, FACETS.filter(({ name }) => name !== "pfirrmann").map(({ name }) => name)));
     const groups = FACETS.map((facet) => this.#group(facet, facet.name === "pfirrmann" ? GRADES : [...whole[facet.name].keys()].sort()));
     byId("facets").append(...groups.slice(0, 3), this.#age(), ...groups.slice(3));
     await this.show();
   }
 
-  #group({ name, title, told = (value) => value }, values) {
+  #group({ name, title, label = (value) => value }, values) {
     const chips = new Map();
     for (const value of values) {
       const count = make("span", { className: "count" });
-      const chip = make("button", { type: "button", className: "chip" }, value === "null" ? "unknown" : told(value), count);
+      const chip = make("button", { type: "button", className: "chip" }, value === "null" ? "unknown" : label(value), count);
       chip.addEventListener("click", () => this.#toggle(name, value));
       chips.set(value, { chip, count });
     }
@@ -77,10 +80,11 @@ export class Filters {
     const [from, to = from] = (filters.age ?? "").split("..");
     if (byId("age-from")) [byId("age-from").value, byId("age-to").value] = [from, to];
     byId("clear-filters").hidden = Object.keys(filters).length === 0;
-    this.#asking?.abort();
-    const { signal } = (this.#asking = new AbortController());
+    this.#counting?.abort();
+    if (problemOf(filters)) return;
+    const { signal } = (this.#counting = new AbortController());
     await this.#count(filters, signal).catch((problem) => {
-      // What is wrong with the conditions themselves, the list tells.
+      // What is wrong with the conditions themselves, the list reports.
       if (!signal.aborted && problem.status === undefined) throw problem;
     });
   }
@@ -89,35 +93,41 @@ export class Filters {
   async #count(filters, signal) {
     const names = [...this.#chips.keys()].filter((name) => name !== "pfirrmann");
     const free = names.filter((name) => !filters[name]);
-    const questions = [{ asked: free, conditions: filters }];
-    for (const name of names.filter((one) => filters[one])) questions.push({ asked: [name], conditions: without(filters, name) });
-    const told = questions.filter(({ asked }) => asked.length > 0).map(async ({ asked, conditions }) => {
-      const values = await this.#values(conditions, asked, signal);
-      for (const name of asked) this.#tell(name, (value) => values[name].get(value) ?? 0);
+    const queries = [{ fields: free, conditions: filters }];
+    for (const name of names.filter((one) => filters[one])) queries.push({ fields: [name], conditions: without(filters, name) });
+    const isFiltered = Object.keys(filters).length > 0;
+    const counted = queries.filter(({ fields }) => fields.length > 0).map(async ({ fields, conditions }) => {
+      const values = isFiltered ? await this.#values(conditions, fields, signal) : this.#whole;
+      for (const name of fields) this.#showCounts(name, (value) => values[name].get(value) ?? 0);
     });
     const graded = GRADES.map(async (pfirrmann) => {
-      const { total } = await askJson(withQuery("/v1/stats", { ...filters, pfirrmann, fields: "none" }), signal);
+      const { total } = await this.#stats({ ...filters, pfirrmann, fields: "none" }, signal);
       return [pfirrmann, total];
     });
-    const grades = Promise.all(graded).then((totals) => this.#tell("pfirrmann", (value) => new Map(totals).get(value)));
-    await Promise.all([...told, grades]);
+    const grades = Promise.all(graded).then((totals) => this.#showCounts("pfirrmann", (value) => new Map(totals).get(value)));
+    await Promise.all([...counted, grades]);
   }
 
-  #tell(name, countOf) {
+  #showCounts(name, countOf) {
     for (const [value, { chip, count }] of this.#chips.get(name)) {
       count.textContent = countOf(value);
       chip.classList.toggle("empty", countOf(value) === 0);
     }
   }
 
+  /** Counts come after what is looked at. */
+  #stats(query, signal) {
+    return schedule({ urgency: URGENCY.details }, () => getJson(withQuery("/v1/stats", query), signal), signal);
+  }
+
   /** field → Map(value → count) */
   async #values(conditions, fields, signal) {
-    const answer = await askJson(withQuery("/v1/stats", { ...conditions, fields: fields.join() }), signal);
+    const stats = await this.#stats({ ...conditions, fields: fields.join() }, signal);
     const counted = ([name, { values, missing }]) => {
       const counts = values.filter(({ value }) => value !== null).map(({ value, count }) => [String(value), count]);
       return [name, new Map(missing > 0 ? [...counts, ["null", missing]] : counts)];
     };
-    return Object.fromEntries(Object.entries(answer.fields).map(counted));
+    return Object.fromEntries(Object.entries(stats.fields).map(counted));
   }
 }
 

@@ -9,7 +9,7 @@ const SAMPLES = { vertebrae: 1, discs: 201, canal: 100, partial: 101 };
 
 export class Legend {
   #mask = null;
-  #told = "";
+  #shown = "";
 
   constructor(store, session, actions) {
     this.store = store;
@@ -34,9 +34,9 @@ export class Legend {
   show(mask) {
     const { hidden, disc, scan } = this.store.now;
     for (const [name, box] of this.boxes) box.checked = !hidden.includes(name);
-    const told = `${scan} ${disc}`;
-    if (!mask || (mask === this.#mask && told === this.#told)) return;
-    [this.#mask, this.#told] = [mask, told];
+    const shown = `${scan} ${disc}`;
+    if (!mask || (mask === this.#mask && shown === this.#shown)) return;
+    [this.#mask, this.#shown] = [mask, shown];
     const items = [...counts(mask)].map(([label, pixels]) => make("li", {}, this.#structure(label, pixels, disc)));
     this.structures.replaceChildren(...items);
     if (items.length === 0) this.structures.append(make("li", { className: "muted", textContent: "Nothing is labelled in this slice." }));

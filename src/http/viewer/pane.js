@@ -19,7 +19,7 @@ export class Pane {
     this.canvas = make("canvas", { tabIndex: 0, role: "img" });
     const corner = (place) => make("span", { className: `corner ${place}` });
     this.corners = { name: corner("top left"), person: corner("top right"), place: corner("bottom left"), window: corner("bottom right") };
-    const side = (place, text) => make("span", { className: `side ${place}`, textContent: text, ariaHidden: "true" });
+    const side = (place, text) => make("span", { className: `side ${place}`, textContent: text, "aria-hidden": "true" });
     this.note = make("span", { className: "note", hidden: true });
     this.hover = make("span", { className: "hover", hidden: true });
     const sides = [side("north", "H"), side("south", "F"), side("west", "A"), side("east", "P")];
@@ -83,7 +83,7 @@ export class Pane {
     if (view.cursor) this.#drawCursor(context);
     if (view.isActive && view.state.ruler?.[0] === view.slice) this.#drawRuler(context);
     this.#drawScale(context);
-    this.#tell();
+    this.#describe();
   }
 
   /** The corners of the slice on the canvas: x, y, width, height. */
@@ -108,10 +108,10 @@ export class Pane {
         this.#greys = { image: entry.image, ...bounds, canvas };
       }
       context.drawImage(this.#greys.canvas, ...this.#box());
-    } else if (entry.quick) {
-      context.drawImage(entry.quick, ...this.#box());
+    } else if (entry.preview) {
+      context.drawImage(entry.preview, ...this.#box());
     } else if (this.#greys.canvas) {
-      // The last slice, so that nothing flashes; dim, because it is not the one that was asked for.
+      // The last slice, so that nothing flashes; dim, because it is not the one that is named.
       context.globalAlpha = 0.3;
       context.drawImage(this.#greys.canvas, ...this.#box());
       context.globalAlpha = 1;
@@ -200,7 +200,7 @@ export class Pane {
     written(context, mm >= 10 ? `${mm / 10} cm` : `${mm} mm`, x + mm * scale + 6, y + 3, "#e6edf3");
   }
 
-  #tell() {
+  #describe() {
     const { scan, slice, bounds, state, entry, isOutside } = this.view;
     const { sex, age } = scan.metadata ?? {};
     this.corners.name.textContent = `${scan.scan_id}\n${scanTypeName(scan.scan_type)}`;
@@ -211,11 +211,19 @@ export class Pane {
     this.canvas.setAttribute("aria-label", `Scan ${scan.scan_id}, ${place.join(", ")}`);
     this.corners.window.textContent = bounds ? windowText(windowOf(state, scan), toCentre(bounds)) : "";
     this.canvas.dataset.drawn = entry.image && entry.mask && bounds ? `${scan.scan_id} ${slice}` : "";
-    const isComing = !entry.image && !entry.quick;
-    const note = entry.problem?.message ?? (isComing ? `slice ${slice} is on its way` : isOutside ? "outside this series; its nearest slice" : "");
+    this.canvas.dataset.labels = entry.mask ? "mask" : "";
+    this.canvas.dataset.greys = entry.image && bounds ? "values" : entry.preview ? "preview" : "";
+    const note = entry.problem?.message ?? progressText(slice, entry) ?? (isOutside ? "outside this series; its nearest slice" : "");
     this.note.textContent = note;
     this.note.hidden = note === "";
   }
+}
+
+/** How far a slice that is not whole has come; null when it is. */
+function progressText(slice, { image, mask, progress }) {
+  if (image && mask) return null;
+  const share = progress?.total ? ` ${Math.floor((100 * progress.received) / progress.total)} %` : "";
+  return image ? `Loading labels of slice ${slice}` : `Loading slice ${slice}${share}`;
 }
 
 /** "C 278 W 386", and the name of a preset. */

@@ -9,20 +9,20 @@ const HEIGHT = 512;
 
 /** `[name, text]` of each way to get at what is shown. */
 function recipes(state, scan, bounds) {
-  const address = (path) => location.origin + path;
-  const at = (file, query) => address(withQuery(slicePath(scan.scan_id, state.slice, file), query));
-  const volume = (file) => address(`${scanPath(scan.scan_id)}/${file}`);
-  const shown = CLASSES.filter((name) => !state.hidden.includes(name));
-  const isOverlaid = state.overlay && shown.length > 0;
+  const url = (path) => location.origin + path;
+  const at = (file, query) => url(withQuery(slicePath(scan.scan_id, state.slice, file), query));
+  const volume = (file) => url(`${scanPath(scan.scan_id)}/${file}`);
+  const classes = CLASSES.filter((name) => !state.hidden.includes(name));
+  const isOverlaid = state.overlay && classes.length > 0;
   const window = windowOf(state, scan);
-  const style = { alpha: state.alpha, outline: state.outline ? 1 : undefined, labels: state.hidden.length ? shown.join(",") : undefined };
+  const style = { alpha: state.alpha, outline: state.outline ? 1 : undefined, labels: state.hidden.length ? classes.join(",") : undefined };
   const picture = isOverlaid ? at("overlay.png", { height: HEIGHT, window, ...style }) : at("image.png", { height: HEIGHT, window });
   return [
     ["curl", `curl -o ${scan.scan_id}-${state.slice}.png '${picture}'`],
     ["Python", python(at("image.npy", { size: "native" }), at("mask.npy", { size: "native" }), bounds)],
     ["Files", ["image", "mask"].flatMap((name) => [".nii.gz", ".mha"].map((ending) => volume(name + ending))).join("\n")],
     ["3D Slicer", slicer(scan.scan_id, volume("image.nii.gz"), volume("mask.nii.gz"))],
-    ["NiiVue", niivue(volume("image.nii.gz"), volume("mask.nii.gz"), isOverlaid ? state.alpha : 0)],
+    ["NiiVue", niivue(volume("image.nii.gz"), volume("mask.nii.gz"), url("/v1/labels"), isOverlaid ? state.alpha : 0)],
   ];
 }
 
@@ -47,34 +47,43 @@ SampleData.downloadFromURL(
     nodeNames=["${scan}", "${scan}-mask"],
     loadFileTypes=["VolumeFile", "SegmentationFile"])`;
 
-const niivue = (image, mask, opacity) => `import { Niivue } from "@niivue/niivue";
+const niivue = (image, mask, labels, opacity) => `import { Niivue } from "@niivue/niivue";
 
+const { items } = await (await fetch("${labels}")).json();
+const channel = (at) => items.map(({ colour }) => parseInt(colour.slice(at, at + 2), 16));
 const viewer = new Niivue();
 await viewer.attachTo("canvas");
 await viewer.loadVolumes([
   { url: "${image}" },
-  { url: "${mask}", colormap: "actc", opacity: ${opacity} },
-]);`;
+  { url: "${mask}", opacity: ${opacity} },
+]);
+viewer.volumes[1].setColormapLabel({
+  I: items.map(({ label }) => label),
+  R: channel(1), G: channel(3), B: channel(5),
+  A: items.map(({ label }) => (label === 0 ? 0 : 255)),
+  labels: items.map(({ name }) => name),
+});
+viewer.updateGLVolume();`;
 
 export class Recipes {
   #chosen = "curl";
-  #told = "";
+  #shown = "";
 
   constructor() {
-    this.tabs = make("div", { className: "tabs", role: "group", ariaLabel: "Ways" });
+    this.tabs = make("div", { className: "tabs", role: "group", "aria-label": "Ways" });
     this.text = make("pre", { tabIndex: 0 });
     this.copy = make("button", { type: "button", textContent: "Copy", id: "copy" });
     this.copy.addEventListener("click", () => this.#copied());
     const hint = make("p", { className: "muted", textContent: "Where the server asks for a token, send it along (Authorization: Bearer …), or ask /v1/signed for an address that needs none." });
-    this.element = make("details", { id: "recipes", className: "block" }, make("summary", { textContent: "Use this" }), this.tabs, this.text, this.copy, hint);
+    this.element = make("details", { id: "recipes", className: "block" }, make("summary", { textContent: "Code" }), this.tabs, this.text, this.copy, hint);
   }
 
   show(state, scan, bounds) {
     if (!scan.shape || state.slice === null) return;
     const all = recipes(state, scan, bounds);
-    const told = JSON.stringify([all, this.#chosen]);
-    if (told === this.#told) return;
-    this.#told = told;
+    const shown = JSON.stringify([all, this.#chosen]);
+    if (shown === this.#shown) return;
+    this.#shown = shown;
     const tab = ([name]) => {
       const button = make("button", { type: "button", textContent: name });
       button.setAttribute("aria-pressed", String(name === this.#chosen));

@@ -7,6 +7,7 @@ import { coloursBy } from "./overlay.js";
 import { Pane } from "./pane.js";
 import { Slices } from "./slices.js";
 import { MAX_ZOOM, MIN_ZOOM, between } from "./state.js";
+import { startBackground } from "./transfers.js";
 import { boundsOf, dragged, windowOf } from "./window.js";
 
 const AHEAD = 3;
@@ -48,7 +49,7 @@ export class Stage {
   /** The stored values and mask of the slice that is looked at. */
   get entry() {
     const { scan } = this.session;
-    return scan?.shape ? this.#slices.get(scan.scan_id, this.store.now.slice) : {};
+    return scan?.shape ? this.#slices.get(scan, this.store.now.slice) : {};
   }
 
   /** Black and white of the scan that is looked at. */
@@ -85,10 +86,20 @@ export class Stage {
     this.store.set({ zoom: 1, centre: null });
   }
 
+  /** The part of the state with which a structure is wholly in the picture; nothing where it is already. */
+  broughtIntoView({ rows, columns }) {
+    const pane = this.#panes.get(this.session.scan.scan_id);
+    if (!pane?.view) return {};
+    const [[left, top], [right, bottom]] = [pane.pointOf([rows[0], columns[0]]), pane.pointOf([rows[1], columns[1]])];
+    const [width, height] = pane.size;
+    if (left >= 0 && top >= 0 && right <= width && bottom <= height) return {};
+    return { centre: [(rows[0] + rows[1]) / 2, (columns[0] + columns[1]) / 2] };
+  }
+
   #draw() {
     const { scan } = this.session;
-    // Until the next scan is known, the last one stays.
-    if (!scan?.shape || this.store.now.slice === null) return;
+    // Nothing of another scan stays while one is loading.
+    if (!scan?.shape || this.store.now.slice === null) return this.#arrange([]);
     const shown = this.store.now.linked ? this.session.series : [scan];
     this.#arrange(shown);
     const views = shown.map((one) => this.#viewOf(one));
@@ -97,13 +108,14 @@ export class Stage {
     const scale = Math.min(...fits) * this.store.now.zoom;
     const colours = this.#colours();
     for (const view of views) {
-      const entry = this.#slices.get(view.scan.scan_id, view.slice);
+      const entry = this.#slices.get(view.scan, view.slice);
       const bounds = boundsOf(windowOf(this.store.now, view.scan), view.scan, () => this.redraw());
       const isActive = view.scan === scan;
+      if (isActive && ((entry.image && entry.mask) || entry.problem)) startBackground();
       this.#panes.get(view.scan.scan_id).element.classList.toggle("active", isActive && views.length > 1);
       this.#panes.get(view.scan.scan_id).draw({ ...view, entry, bounds, scale, ...colours, state: this.store.now, isActive, cursor: this.#cursorIn(view.scan) });
     }
-    this.#tellPointer();
+    this.#namePointed();
     this.onDrawn();
   }
 
@@ -129,16 +141,13 @@ export class Stage {
 
   /** What is shown first, then what is likely to be shown next. */
   #fetch(views) {
-    const wanted = views.map(({ scan, slice }) => ({
-      scan: scan.scan_id,
-      slice,
-      quick: this.#panes.get(scan.scan_id).view ? null : windowOf(this.store.now, scan),
-    }));
+    const place = (scan, slice) => ({ scan, slice, window: windowOf(this.store.now, scan) });
+    const wanted = views.map(({ scan, slice }) => ({ ...place(scan, slice), isShown: true, isNew: !this.#panes.get(scan.scan_id).view }));
     const steps = Array.from({ length: AHEAD }, (_, n) => (n + 1) * this.#direction).concat(-this.#direction);
     for (const step of steps) {
       for (const { scan, slice } of views) {
         const next = slice + step;
-        if (next >= 0 && next < scan.shape[0]) wanted.push({ scan: scan.scan_id, slice: next });
+        if (next >= 0 && next < scan.shape[0]) wanted.push(place(scan, next));
       }
     }
     this.#slices.want(wanted);
@@ -209,11 +218,11 @@ export class Stage {
     const hadCursor = this.#cursor !== null;
     this.#cursor = this.#pointer && this.store.now.linked ? cursorAt(pane, point) : null;
     if (hadCursor || this.#cursor) this.redraw();
-    this.#tellPointer();
+    this.#namePointed();
   }
 
   /** Names what is under the pointer, which may have changed under it. */
-  #tellPointer() {
+  #namePointed() {
     const { pane, point } = this.#pointer ?? {};
     const found = pane && pane.probe(pane.voxelAt(point));
     const parts = [this.#rulerText(), found && readoutOf(found, pane.view.scan, this.session)];

@@ -7,7 +7,7 @@ export const CLASSES = ["vertebrae", "discs", "canal", "partial"];
 const SCAN_TYPES = ["t1", "t2", "t2_SPACE"];
 
 const INITIAL = Object.freeze({
-  filters: {}, // name → the condition as the interface takes it
+  filters: {}, // name → the condition as /v1/scans takes it
   scan: null,
   slice: null, // null until the scan is known
   disc: null, // label of the chosen disc
@@ -56,27 +56,27 @@ export const MAX_ZOOM = 20;
 
 /** The fragment that describes a state. */
 export function format(state) {
-  const told = new URLSearchParams();
-  const tell = (name, value, silent) => silent || told.set(name, value);
-  for (const name of FILTERS) tell(name, state.filters[name], !state.filters[name]);
-  tell("scan", state.scan, !state.scan);
-  tell("slice", state.slice, state.slice === null);
-  tell("disc", state.disc, state.disc === null);
-  tell("overlay", "0", state.overlay);
-  tell("outline", "0", state.outline);
-  tell("alpha", state.alpha, state.alpha === INITIAL.alpha);
-  tell("hidden", state.hidden.join(","), state.hidden.length === 0);
-  tell("window", state.window, state.window === INITIAL.window);
-  for (const [type, window] of Object.entries(state.windows)) told.set(`window_${type}`, window);
-  tell("zoom", Number(state.zoom.toFixed(3)), state.zoom === 1);
-  tell("centre", state.centre?.map((n) => Number(n.toFixed(2))).join(","), !state.centre);
-  tell("linked", "1", !state.linked);
-  tell("measure", "1", !state.measuring);
-  tell("ruler", state.ruler?.map((n) => Number(n.toFixed(1))).join(","), !state.ruler);
-  return `#${told.toString().replaceAll("%2C", ",")}`;
+  const query = new URLSearchParams();
+  const put = (name, value, isDefault) => isDefault || query.set(name, value);
+  for (const name of FILTERS) put(name, state.filters[name], !state.filters[name]);
+  put("scan", state.scan, !state.scan);
+  put("slice", state.slice, state.slice === null);
+  put("disc", state.disc, state.disc === null);
+  put("overlay", "0", state.overlay);
+  put("outline", "0", state.outline);
+  put("alpha", state.alpha, state.alpha === INITIAL.alpha);
+  put("hidden", state.hidden.join(","), state.hidden.length === 0);
+  put("window", state.window, state.window === INITIAL.window);
+  for (const [type, window] of Object.entries(state.windows)) query.set(`window_${type}`, window);
+  put("zoom", Number(state.zoom.toFixed(3)), state.zoom === 1);
+  put("centre", state.centre?.map((n) => Number(n.toFixed(2))).join(","), !state.centre);
+  put("linked", "1", !state.linked);
+  put("measure", "1", !state.measuring);
+  put("ruler", state.ruler?.map((n) => Number(n.toFixed(1))).join(","), !state.ruler);
+  return `#${query.toString().replaceAll("%2C", ",")}`;
 }
 
-/** Holds the state and the address together, and tells who listens. */
+/** Holds the state and the address together, and notifies listeners. */
 export class Store {
   #listeners = [];
   #timer = null;
@@ -121,7 +121,12 @@ export class Store {
   }
 }
 
-export const isPreset = (text) => text === "auto" || text === "full" || /^p[\d.]+,[\d.]+$/.test(text ?? "");
+/** Whether the service takes this as a window: auto, full, or two percentiles with at most one decimal. */
+export function isPreset(text) {
+  if (text === "auto" || text === "full") return true;
+  const [, low, high] = /^p(\d+(?:\.\d)?),(\d+(?:\.\d)?)$/.exec(text ?? "") ?? [];
+  return low !== undefined && Number(low) < Number(high) && Number(high) <= 100;
+}
 
 export const between = (value, low, high) => Math.min(high, Math.max(low, value));
 

@@ -1,7 +1,7 @@
 // Windows: which stored value is black and which is white. Worked out here from the stored values, so that dragging
-// asks nothing of the server.
+// requests nothing.
 
-import { askBounds } from "./api.js";
+import { getBounds } from "./api.js";
 
 export const PRESETS = [
   { window: "auto", name: "Auto", key: "a", about: "the foreground of the scan, without its extremes" },
@@ -14,7 +14,7 @@ export const windowOf = (state, scan) => state.windows[scan.scan_type] ?? state.
 
 const percentiles = new Map();
 
-/** Black and white of a window, in stored values; null while the server is being asked, `onKnown` is called then. */
+/** Black and white of a window, in stored values; null while they are being requested; `onKnown` is called then. */
 export function boundsOf(window, scan, onKnown) {
   if (window === "auto") return scan.intensity.auto_window;
   if (window === "full") return { low: scan.intensity.min, high: scan.intensity.max };
@@ -27,7 +27,7 @@ export function boundsOf(window, scan, onKnown) {
       onKnown();
     };
     // A percentile that the server does not take is shown as the automatic window.
-    askBounds(scan.scan_id, window).then(keep, () => keep(scan.intensity.auto_window));
+    getBounds(scan.scan_id, window).then(keep, () => keep(scan.intensity.auto_window));
   }
   return percentiles.get(key);
 }

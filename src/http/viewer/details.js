@@ -13,26 +13,28 @@ const FINDINGS = {
   disc_bulging: "bulging",
 };
 
-export class Facts {
-  #told = "";
+export class Details {
+  #shown = "";
 
   constructor(store, session, actions, legend, recipes) {
     Object.assign(this, { store, session, actions, legend, recipes });
   }
 
-  clear() {
-    this.#told = "";
-    byId("facts").replaceChildren();
-  }
-
+  /** Brings it up to date. Nothing of another scan stays while one is loading. */
   show() {
-    const { scan, series } = this.session;
-    const told = [scan.scan_id, scan.files?.revision, ...series.map((one) => one.scan_id)].join();
-    if (told !== this.#told) {
-      this.#told = told;
+    const { scan, series, isLoading } = this.session;
+    const shown = scan ? [scan.scan_id, scan.files?.revision, ...series.map((one) => one.scan_id)].join() : `loading ${isLoading}`;
+    const isNew = shown !== this.#shown;
+    this.#shown = shown;
+    byId("details").toggleAttribute("aria-busy", isLoading);
+    if (!scan) {
+      const text = isLoading ? `Loading ${this.store.now.scan} …` : "No scan is open.";
+      return byId("details").replaceChildren(make("p", { className: "muted", textContent: text }));
+    }
+    if (isNew) {
       this.rows = new Map();
       const parts = [this.#title(scan), scan.shape ? this.legend.element : null, this.#gradings(scan), this.#series(scan, series), scan.shape ? this.recipes.element : null, this.#notes(scan), this.#table("Metadata", scan.metadata ?? {}), this.#geometry(scan)];
-      byId("facts").replaceChildren(...parts.filter(Boolean));
+      byId("details").replaceChildren(...parts.filter(Boolean));
     }
     for (const [label, row] of this.rows) {
       const isChosen = label === this.store.now.disc;
