@@ -105,7 +105,7 @@ class Http:
                 if is_last or not problem.is_temporary:
                     raise
                 pause(attempt, problem.retry_after)
-            except httpx.TransportError as error:
+            except (httpx.TransportError, httpx.DecodingError) as error:
                 if is_last:
                     raise self.failed(path, error) from error
                 pause(attempt)

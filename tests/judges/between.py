@@ -41,8 +41,11 @@ class Between:
                 if found.status:
                     return self.send(found.status, found.headers, b"<html>busy</html>", None)
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in {"host", *HOP}}
-                reply = httpx.request(self.command, address + (found.path or self.path), headers=headers, content=body, timeout=60)
-                self.send(reply.status_code, dict(reply.headers), reply.content, found.bytes)
+                url = address + (found.path or self.path)
+                with httpx.stream(self.command, url, headers=headers, content=body, timeout=60) as reply:
+                    # As sent: compressed, if it is.
+                    content = b"".join(reply.iter_raw())
+                self.send(reply.status_code, dict(reply.headers), content, found.bytes)
 
             do_POST = do_HEAD = do_GET
 
