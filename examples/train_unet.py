@@ -3,8 +3,8 @@
     pip install './python[torch]' pillow
     python train_unet.py --url http://127.0.0.1:8080 --out unet
 
-`--road stream` reads each epoch as one archive, in an order that seed and epoch decide; nothing is kept on disk.
-`--road slices` requests a batch at a time for an ordinary torch Dataset, so that any sampler may choose.
+`--dataset stream` reads each epoch as one archive, in an order that seed and epoch decide; nothing is kept on disk.
+`--dataset slices` requests a batch at a time for an ordinary torch Dataset, so that any sampler may choose.
 """
 
 import sys
@@ -42,7 +42,7 @@ def loaders(arguments: Namespace) -> Iterator[DataLoader]:
     """What each epoch reads: a stream, which the loader's workers divide, or one request for each batch."""
     options = {"batch_size": BATCH, "num_workers": arguments.workers}
     chosen = {"split": "train", "has": "vertebrae", "transform": tensors, "rendering": {**RENDERING, "size": arguments.size}}
-    if arguments.road == "stream":
+    if arguments.dataset == "stream":
         stream = sagittal.torch.StreamDataset(arguments.url, seed=arguments.seed, **chosen)
         for epoch in range(arguments.epochs):
             stream.set_epoch(epoch)
@@ -122,8 +122,8 @@ def train(arguments: Namespace) -> None:
 
 if __name__ == "__main__":
     parser = command_line(__doc__.splitlines()[0], out="unet")
-    parser.add_argument("--road", choices=("stream", "slices"), default="stream", help="how training samples are requested")
+    parser.add_argument("--dataset", choices=("stream", "slices"), default="stream", help="how training samples are requested")
     parser.add_argument("--epochs", type=int, default=6, help="times that the training split is read")
     parser.add_argument("--rate", type=float, default=3e-3, help="of learning")
-    parser.add_argument("--workers", type=int, default=0, help="processes of their own that ask for samples")
+    parser.add_argument("--workers", type=int, default=0, help="processes that read samples")
     run(train, parser)

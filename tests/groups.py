@@ -73,7 +73,7 @@ GROUPS = [
         basic=True,
     ),
     Group("api", "the OpenAPI document, schemathesis, a generated client, the documented examples", ("openapi", "api_docs")),
-    Group("package", "the Python package, and its installation from the server", ("python_package",)),
+    Group("package", "the Python package, and its installation from the server", ("python_client", "python_datasets", "python_package")),
     Group("torch", "the package's datasets in PyTorch, on several ranks, and the notebooks", ("torch", "notebooks"), (PYTORCH,), setup="tests/torch/install"),
     Group("loaders", "datasets, webdataset, dask, xarray, ome-zarr-py, polars, DuckDB, mlcroissant", ("exports", "loaders", "table_formats", "table_readers")),
     Group("operations", "limits, tokens, shutdown, metrics, hostile requests", ("operations", "connections", "tokens", "hostile", "or_demo")),

@@ -36,7 +36,7 @@ _PIECE_BYTES = 1 << 18
 class Client:
     """A sagittal server.
 
-    `url` is where it is, `token` what it wants to see if it wants one. A request that fails for now (503 with `Retry-After`,
+    `url` is its address, `token` the bearer token of a server that requires one. A request that fails for now (503 with `Retry-After`,
     a connection that breaks) is sent again, `attempts` times in all; `timeout` is how many seconds nothing may arrive.
     `progress=True` shows a bar on the terminal while long work goes on; a function is called instead (`sagittal.Progress`).
 

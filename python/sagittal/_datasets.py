@@ -237,7 +237,7 @@ class StreamDataset(Generic[T]):
                 pause(failures, getattr(error, "retry_after", None))
 
     def _is_outdated(self, error: Exception, worker: tuple[int, int], done: int) -> bool:
-        """Whether the data changed before the first sample, and nobody else reads the same epoch."""
+        """Whether the data changed before the first sample, and this is the only reader of the epoch."""
         is_gone = isinstance(error, ProblemError) and error.code == "revision_gone"
         is_alone = self.world * worker[1] == 1 and not self._is_pinned
         return is_gone and is_alone and self._after + done == 0

@@ -27,7 +27,7 @@ class ProblemError(SagittalError):
 
     `code` is stable and meant for programs; `detail` says what is wrong and what to do; `parameter` and `allowed` name the
     parameter at fault and its valid values, where there is one; `request_id` finds the request in the server's log;
-    `retry_after` is how many seconds a busy server wants to be left alone; `problem` is the whole JSON object.
+    `retry_after` is the seconds after which a busy server accepts the next attempt; `problem` is the whole JSON object.
     """
 
     def __init__(self, status: int, url: str, problem: dict[str, Any]) -> None:

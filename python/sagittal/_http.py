@@ -164,6 +164,6 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def pause(attempt: int, wanted: float | None = None) -> None:
-    """Waits before the next attempt: as long as the server wants, longer each time, and not all clients equally long."""
+    """Waits before the next attempt: as long as the server says, longer each time, and not all clients equally long."""
     growing = _FIRST_DELAY_SECONDS * 2 ** (attempt - 1) * random.uniform(0.5, 1.0)
     time.sleep(min(max(wanted or 0.0, growing), _LONGEST_DELAY_SECONDS))

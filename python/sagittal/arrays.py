@@ -98,7 +98,7 @@ class _Forward:
 
 
 class _Headers:
-    """The same for tarfile, which wants `bytes`; members are read past it."""
+    """The same for tarfile, which requires `bytes`; members are read past it."""
 
     def __init__(self, forward: _Forward) -> None:
         self.forward = forward

@@ -21,7 +21,7 @@ class Fault:
 
 
 class Between:
-    """Forwards requests; `fault` gets the number of each that wants a body and its path, and may give a `Fault`. A context
+    """Forwards requests; `fault` gets the number of each that gets a body and its path, and may give a `Fault`. A context
     manager.
     """
 

@@ -8,6 +8,8 @@ works inside. Which releases there are: releases.py.
 
 import os
 import subprocess
+import sys
+import time
 from collections import Counter
 from pathlib import Path
 
@@ -21,6 +23,8 @@ from service import Service
 from zenodo import Zenodo
 
 PROJECT = Path(__file__).resolve().parents[2]
+# As after `pip install ./python`.
+sys.path.insert(0, str(PROJECT / "python"))
 
 
 def pytest_addoption(parser):
@@ -127,6 +131,23 @@ def demo(program, tmp_path_factory):
     folder = tmp_path_factory.mktemp("demo")
     with Service([program, "demo", "--dir", folder], folder / "release", folder / "data") as service:
         yield service
+
+
+@pytest.fixture(scope="session")
+def client(demo):
+    """The Python package's client of the demo."""
+    import sagittal
+
+    with sagittal.Client(demo.address) as client:
+        yield client
+
+
+@pytest.fixture
+def waits(monkeypatch):
+    """Seconds that the test's process would have waited; it goes on at once."""
+    waited = []
+    monkeypatch.setattr(time, "sleep", waited.append)
+    return waited
 
 
 @pytest.fixture(scope="session")

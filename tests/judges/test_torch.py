@@ -128,7 +128,7 @@ def test_a_checkpoint_of_four_ranks_is_continued_by_three(demo, tmp_path):
     assert rest < 16 * 4 and all(line.endswith(f", {rest} samples in this epoch") for line in lines)
 
 
-@pytest.mark.parametrize("arguments", [["--road", "stream", "--workers", "2"], ["--road", "slices"]], ids=["stream", "slices"])
+@pytest.mark.parametrize("arguments", [["--dataset", "stream", "--workers", "2"], ["--dataset", "slices"]], ids=["stream", "slices"])
 def test_the_unet_finds_vertebrae_in_patients_it_never_saw(demo, tmp_path, arguments):
     command = [PYTHON, PROJECT / "examples" / "train_unet.py", "--url", demo.address, "--out", tmp_path, "--size", "64", "--epochs", "3"]
     done = subprocess.run([*command, *arguments], env=ENVIRONMENT, capture_output=True, text=True, timeout=SECONDS, check=False)
