@@ -3,7 +3,7 @@
 #![expect(clippy::expect_used, reason = "a benchmark that cannot start has no result")]
 
 use divan::{Bencher, black_box};
-use sagittal::formats::png::{Pixels, PngMeta, encode};
+use sagittal::formats::png::{PixelFormat, PngMeta, encode};
 use sagittal::parameters::decode;
 use sagittal::render::{
     AxisSampling, Filter, Limits, PictureKind, PictureQuery, Plane, RenderInput, Sampling, ScanFacts, ValueScale,
@@ -76,5 +76,5 @@ fn image_png(bencher: Bencher, query: &str) {
 fn png_of_512_16_bit(bencher: Bencher) {
     let bytes = voxels();
     let pixels: Vec<u8> = bytes[..512 * 512 * 2].chunks(2).flat_map(|v| [v[1], v[0]]).collect();
-    bencher.bench(|| encode([512, 512], Pixels::Gray16BigEndian(&pixels), &PngMeta::default()));
+    bencher.bench(|| encode([512, 512], PixelFormat::Gray16BigEndian, &pixels, &PngMeta::default()));
 }

@@ -23,6 +23,7 @@ mod limits;
 mod lingering;
 mod links;
 mod listing;
+mod locks;
 mod metrics;
 mod openapi;
 mod origins;

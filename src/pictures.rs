@@ -14,9 +14,10 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
+use crate::formats::npy;
 use crate::index::{IndexError, ReadTransaction, Reader};
 use crate::parameters::ParameterError;
-use crate::pool::{Broken, Full, Pool};
+use crate::pool::{Broken, BudgetError, Flow, Full, Pool, hold};
 use crate::render::{Limits, RenderError};
 use crate::spider::ScanId;
 use crate::store::{Place, Store, StoreError};
@@ -86,6 +87,9 @@ pub enum PictureError {
     /// Too much is being drawn already.
     #[error(transparent)]
     Full(#[from] Full),
+    /// It would take more memory than there is for one answer, or than is free.
+    #[error(transparent)]
+    Memory(#[from] BudgetError),
     /// The scan was imported anew while it was being read.
     #[error("{0} was just imported anew; ask again")]
     Replaced(ScanId),
@@ -160,6 +164,12 @@ impl Pictures {
         let index = reader.begin().await?;
         let catalogue = RwLock::new(Arc::new(Catalogue::read(reader, &index).await?));
         Ok(Self { catalogue, renewing: Mutex::new(()), store, pool, limits, cache: Cache::new(cache_bytes) })
+    }
+
+    /// The threads and the memory that rendering shares with other work.
+    #[must_use]
+    pub fn pool(&self) -> &Pool {
+        &self.pool
     }
 
     /// What is served at the moment.
@@ -264,14 +274,44 @@ impl Pictures {
         self.limits.max_pixels
     }
 
-    /// The picture of an order, from the cache or drawn.
+    /// The picture of an order, from the cache or rendered, for the client whose request this task answers.
     ///
     /// # Errors
     /// [`PictureError`].
     pub async fn draw(self: &Arc<Self>, order: Order) -> Result<(Arc<Drawn>, CacheStatus), PictureError> {
-        let pictures = Arc::clone(self);
-        let key = order.key.clone();
-        self.cache.get_or_draw(key, async move { pictures.draw_anew(order).await }).await
+        self.draw_as(order, Flow::interactive()).await
+    }
+
+    /// The same as part of a flow of work.
+    async fn draw_as(self: &Arc<Self>, order: Order, flow: Flow) -> Result<(Arc<Drawn>, CacheStatus), PictureError> {
+        if let Some(found) = self.kept(&order, flow).await? {
+            return Ok((found, CacheStatus::Hit));
+        }
+        let (pictures, key) = (Arc::clone(self), order.key.clone());
+        self.cache.draw(key, flow.class, async move { pictures.draw_anew(order, flow).await }).await
+    }
+
+    /// The picture of an order, if it was rendered before. What is sent is counted, even if the cache drops it meanwhile.
+    async fn kept(&self, order: &Order, flow: Flow) -> Result<Option<Arc<Drawn>>, PictureError> {
+        let Some(drawn) = self.cache.kept(&order.key).await else { return Ok(None) };
+        self.cache.count_hit();
+        let reservation = self.pool.budget().reserve(flow, drawn.bytes.len() as u64).await?;
+        let bytes = hold(Arc::new(reservation), drawn.bytes.clone());
+        Ok(Some(Arc::new(Drawn { bytes, ..Drawn::clone(&drawn) })))
+    }
+
+    /// Length of the file of an order, if it is known without rendering it.
+    pub async fn file_len(&self, order: &Order) -> Option<u64> {
+        let known = order.file().1;
+        if known.is_some() { known } else { self.cache.kept(&order.key).await.map(|drawn| drawn.bytes.len() as u64) }
+    }
+
+    /// The file of a large array picture, in parts.
+    #[must_use]
+    pub fn parts(self: &Arc<Self>, order: &Order) -> Vec<Part> {
+        let header = Part::ready(npy::header(order.element(), &order.canvas()));
+        let elements = Part::elements(self, order.clone(), Keep::No, Flow::interactive());
+        std::iter::once(header).chain(elements).collect()
     }
 }
 

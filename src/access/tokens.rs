@@ -9,7 +9,7 @@ use super::hexadecimal;
 const TOKEN_BYTES: usize = 32;
 
 /// A token's name and digest: who sent a request.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Principal {
     name: Arc<str>,
     digest: [u8; 32],

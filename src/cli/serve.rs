@@ -71,13 +71,14 @@ pub(super) async fn serve_place(
 ) -> Result<(), Failure> {
     let authenticator = settings.guard.authenticator(settings.listen).await?.map(Arc::new);
     let origins = settings.guard.allowed_origins()?;
+    let memory = settings.memory()?;
     raise_file_limit();
     let time_limit = Duration::from_secs_f64(settings.query_seconds);
     let (store, reader, replica) = snapshots::open(data, &settings.kept_slices()).await?;
     let reader = reader.within(time_limit);
-    let pool = Pool::fetching_ahead(settings.draw_threads(), settings.ahead(data), settings.queue)?;
+    let pool = Pool::new(settings.draw_threads(), settings.queue)?.within(memory);
     let limits = Limits { max_pixels: settings.max_pixels };
-    let pictures = Pictures::open(reader, store.clone(), pool, limits, settings.cache_mb << 20).await?;
+    let pictures = Pictures::open(reader, store.clone(), pool, limits, memory.pictures).await?;
     let pictures = Arc::new(pictures);
     let refresh = Duration::from_secs_f64(settings.refresh_seconds);
     let renewal = match replica {
@@ -101,7 +102,7 @@ pub(super) async fn serve_place(
         authenticator.clone().map(|authenticator| tokio::spawn(async move { authenticator.token_file().poll().await }));
     let app =
         App::new(pictures, store).within(settings.guard.limits()).authenticated_by(authenticator).allowing(origins);
-    http::serve(listener, app, settings.guard.connections(), stopped()?).await;
+    http::serve(listener, app, settings.guard.connections(memory.connections), stopped()?).await;
     renewal.abort();
     polling.inspect(JoinHandle::abort);
     Ok(())

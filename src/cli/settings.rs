@@ -11,13 +11,15 @@ use super::Failure;
 use crate::access::{Authenticator, TokenFile, UrlSigner};
 use crate::environment::{self, InvalidBoolean};
 use crate::http::{AllowedOrigins, Connections, Limits};
-
+use crate::pool::{MemoryPlan, PlanError};
 use crate::store::{KeptSlices, Place};
 
 const ALLOW_ANONYMOUS: &str = "SAGITTAL_ALLOW_ANONYMOUS";
 
-/// A fetch over a network takes some ten times as long as drawing what it brings.
-const FETCHING_AHEAD: usize = 32;
+/// Bytes of a request's headers besides its address.
+const OTHER_HEADER_BYTES: usize = 8 << 10;
+/// Bytes of a connection's buffers at most.
+const LARGEST_BUFFER: usize = 64 << 10;
 
 /// Where and how to serve.
 #[derive(Debug, Clone, Args)]
@@ -25,9 +27,12 @@ pub(super) struct ServeSettings {
     /// Address and port to listen on; port 0 takes any free one.
     #[arg(long, env = "SAGITTAL_LISTEN", default_value = "127.0.0.1:8080")]
     pub(super) listen: SocketAddr,
-    /// Memory for pictures that were drawn already, in MiB.
-    #[arg(long, env = "SAGITTAL_CACHE_MB", default_value_t = 512)]
-    pub(super) cache_mb: u64,
+    /// Memory that the server may take altogether, in MiB.
+    #[arg(long, env = "SAGITTAL_MEMORY_MB", default_value_t = 1024)]
+    memory_mb: u64,
+    /// Memory of it for renderings that are kept, in MiB [default: three eighths of what is left after the program itself].
+    #[arg(long, env = "SAGITTAL_CACHE_MB")]
+    cache_mb: Option<u64>,
     /// Threads that draw pictures [default: one per core].
     #[arg(long, env = "SAGITTAL_DRAW_THREADS")]
     draw_threads: Option<NonZeroUsize>,
@@ -146,9 +151,13 @@ impl GuardSettings {
         }
     }
 
-    pub(super) fn connections(&self) -> Connections {
+    /// Connections, of whose buffers there are at most `memory` bytes.
+    pub(super) fn connections(&self, memory: u64) -> Connections {
+        let buffer_bytes = (self.max_address_bytes + OTHER_HEADER_BYTES).min(LARGEST_BUFFER);
+        let most = (memory / buffer_bytes as u64).min(self.max_connections.into()).max(1);
         Connections {
-            most: self.max_connections.max(1) as usize,
+            most: most as usize,
+            buffer_bytes,
             header_time: Duration::from_secs_f64(self.header_seconds),
             keep_alive_time: Duration::from_secs_f64(self.keep_alive_seconds),
             write_time: Duration::from_secs_f64(self.write_seconds),
@@ -159,6 +168,11 @@ impl GuardSettings {
 }
 
 impl ServeSettings {
+    /// How the memory is shared out.
+    pub(super) fn memory(&self) -> Result<MemoryPlan, PlanError> {
+        MemoryPlan::of(self.memory_mb << 20, self.cache_mb.map(|mb| mb << 20))
+    }
+
     pub(super) fn draw_threads(&self) -> usize {
         self.draw_threads.map_or_else(cores, NonZeroUsize::get)
     }
@@ -167,11 +181,6 @@ impl ServeSettings {
     pub(super) fn kept_slices(&self) -> KeptSlices {
         let disk = self.slice_cache_dir.clone().map(|folder| (folder, self.slice_cache_dir_mb << 20));
         KeptSlices { memory_bytes: self.slice_cache_mb << 20, disk }
-    }
-
-    /// Pictures whose slices may be fetched while the drawing threads are busy.
-    pub(super) fn ahead(&self, data: &Place) -> usize {
-        if data.is_remote() { FETCHING_AHEAD } else { self.draw_threads() }
     }
 }
 
@@ -188,12 +197,12 @@ pub(super) struct ImportSettings {
     again: bool,
     /// Memory that the scans being converted may take together, in MiB.
     #[arg(long, env = "SAGITTAL_IMPORT_MEMORY_MB", default_value_t = IMPORT_MEMORY_MB)]
-    memory_mb: u64,
+    import_memory_mb: u64,
 }
 
 impl Default for ImportSettings {
     fn default() -> Self {
-        Self { jobs: None, again: false, memory_mb: IMPORT_MEMORY_MB }
+        Self { jobs: None, again: false, import_memory_mb: IMPORT_MEMORY_MB }
     }
 }
 
@@ -204,7 +213,7 @@ impl ImportSettings {
             again: self.again,
             verify: false,
             prune: false,
-            memory_bytes: self.memory_mb << 20,
+            memory_bytes: self.import_memory_mb << 20,
         }
     }
 }

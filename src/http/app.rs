@@ -3,7 +3,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Uri};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::Response;
 use moka::sync::Cache;
 use serde::Serialize;
@@ -26,9 +26,6 @@ use crate::parameters::{Pairs, Parameter};
 use crate::pictures::{Catalogue, Part, PictureError, Pictures, Snapshot};
 use crate::spider::ScanId;
 use crate::store::Store;
-
-/// Memory for recent JSON answers, in bytes.
-const DOCUMENT_BYTES: u64 = 32 << 20;
 
 /// Digests that are remembered.
 const DIGESTS: u64 = 10_000;
@@ -62,6 +59,7 @@ impl App {
     /// The service over pictures and their store.
     #[must_use]
     pub fn new(pictures: Arc<Pictures>, store: Store) -> Self {
+        let plan = *pictures.pool().plan();
         Self {
             limits: Limits::default(),
             authenticator: None,
@@ -71,11 +69,11 @@ impl App {
                 is_stopping: AtomicBool::new(false),
                 pictures,
                 store,
-                documents: Documents::new(DOCUMENT_BYTES),
-                files: Files::new(),
-                zipped_volumes: ZippedVolumes::new(),
+                documents: Documents::new(plan.documents),
+                files: Files::new(plan.tables),
+                zipped_volumes: ZippedVolumes::new(plan.volumes),
                 digests: Cache::new(DIGESTS),
-                samples: Samples::new(),
+                samples: Samples::new(plan.samples),
             }),
         }
     }
@@ -181,6 +179,7 @@ pub(super) struct Question {
     pub(super) app: App,
     pub(super) uri: Uri,
     pairs: RawPairs,
+    pub(super) method: Method,
     pub(super) headers: HeaderMap,
     pub(super) catalogue: Arc<Catalogue>,
     pinned: Option<Pinned>,
@@ -195,7 +194,8 @@ impl FromRequestParts<App> for Question {
         let pinned = parts.extensions.get::<Pinned>().cloned();
         let catalogue =
             pinned.as_ref().map_or_else(|| app.pictures().catalogue(), |pinned| Arc::clone(&pinned.catalogue));
-        Ok(Self { app, pairs, uri: parts.uri.clone(), headers: parts.headers.clone(), catalogue, pinned })
+        let (uri, method, headers) = (parts.uri.clone(), parts.method.clone(), parts.headers.clone());
+        Ok(Self { app, pairs, uri, method, headers, catalogue, pinned })
     }
 }
 

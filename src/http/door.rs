@@ -2,11 +2,12 @@
 //! is measured and its host checked, it is authenticated, the revision is taken off its address, and it has its time. What leaves
 //! ends when its token is revoked, says how long it may be kept, and is named, counted and logged.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderValue, Uri, header};
+use axum::http::{HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
@@ -17,8 +18,10 @@ use super::metrics::Template;
 use super::preconditions::Preconditions;
 use super::problem::{Code, Problem};
 use super::revisions::Pinned;
+use super::server::Peer;
 use super::{caching, guard, host, request_id, revisions, trace_context};
 use crate::access::Principal;
+use crate::pool::Client;
 
 /// Answers that take longer are worth a line in the log.
 const SLOW_SECONDS: f64 = 1.0;
@@ -66,8 +69,13 @@ async fn passed(app: &App, mut request: Request, next: Next) -> (Response, bool)
         Ok(prepared) => prepared,
         Err(response) => return (*response, false),
     };
+    if request.method() == Method::HEAD {
+        // A digest would have the whole file made.
+        request.headers_mut().remove("want-repr-digest");
+    }
+    let client = client(&request);
     let limit = app.limits().answer_time;
-    let response = tokio::time::timeout(limit, next.run(request)).await.unwrap_or_else(|_| {
+    let response = client.scope(tokio::time::timeout(limit, next.run(request))).await.unwrap_or_else(|_| {
         let detail = format!("the answer did not begin within {} s; ask again, or ask for less", limit.as_secs_f64());
         Problem::new(Code::AnswerTooSlow, detail).into_response()
     });
@@ -84,6 +92,18 @@ async fn prepared(app: &App, request: &mut Request) -> Result<(Option<Pinned>, O
     host::check(request)?;
     let principal = guard::authenticate(app, request)?;
     Ok((revisions::pin(app, request).await?, principal))
+}
+
+/// The client of a request: the principal of its token, or else the machine that it came from.
+fn client(request: &Request) -> Client {
+    let peer = request.extensions().get::<Peer>();
+    let principal = request.extensions().get::<Principal>();
+    let mut hash = DefaultHasher::new();
+    match principal {
+        Some(principal) => principal.hash(&mut hash),
+        None => peer.map(|peer| peer.address).hash(&mut hash),
+    }
+    Client { principal: hash.finish(), connection: peer.map_or(0, |peer| peer.connection) }
 }
 
 /// Why a request goes no further: the answer to it.

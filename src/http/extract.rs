@@ -10,9 +10,12 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use mediatype::{MediaType, names};
 
+use super::app::App;
 use super::limits::Limits;
 use super::problem::{Code, Problem};
 use crate::parameters::{Pairs, Parameter, decode};
+use crate::pictures::PictureError;
+use crate::pool::Flow;
 use crate::spider::{PatientId, ScanId};
 
 /// `{id}` of a path under `/v1/scans`.
@@ -45,16 +48,19 @@ pub(super) struct SlicePath(pub(super) String);
 /// The query, percent-decoded, in its order. Every handler says which names it takes.
 pub(super) struct RawPairs(pub(super) Vec<(String, String)>);
 
-/// The whole body, within the limits of size and time.
-pub(super) async fn body_bytes(body: Body, limits: &Limits) -> Result<Bytes, Problem> {
-    let Limits { body_bytes: most, body_time: time, .. } = *limits;
+/// The whole body, within the limits of size and time. Memory is reserved for it before the first byte is read.
+pub(super) async fn body_bytes(body: Body, app: &App) -> Result<Bytes, Problem> {
+    let Limits { body_bytes: most, body_time: time, .. } = *app.limits();
     let too_long = || Problem::new(Code::BodyTooLarge, format!("the body is longer than {most} bytes"));
     // Before the first read, which tells a client that waits for `100 Continue` to send the body.
     if body.size_hint().lower() > most as u64 {
         return Err(too_long());
     }
+    let len = body.size_hint().exact().unwrap_or(most as u64);
+    let reservation = app.pictures().pool().budget().reserve(Flow::interactive(), len).await;
+    let reservation = reservation.map_err(PictureError::Memory)?;
     match tokio::time::timeout(time, axum::body::to_bytes(body, most)).await {
-        Ok(Ok(bytes)) => Ok(bytes),
+        Ok(Ok(bytes)) => Ok(reservation.hold(bytes)),
         Ok(Err(error)) if is_too_long(&error) => Err(too_long()),
         Ok(Err(error)) => Err(Problem::new(Code::InvalidBody, format!("the body broke off: {error}"))),
         Err(_) => {

@@ -12,10 +12,11 @@ use super::freshness::EntityTag;
 use super::pictures::answer;
 use super::problem::{Code, Problem};
 use super::provenance::named;
-use super::ranges::{File, decided};
+use super::ranges::{SentFile, decided};
 use crate::formats::npy;
 use crate::parameters::{ParameterError, plain};
-use crate::pictures::{Catalogue, Order, SliceName, Snapshot};
+use crate::pictures::{Catalogue, Keep, Order, Part, SliceName, Snapshot};
+use crate::pool::Flow;
 use crate::render::PatchQuery;
 use crate::spider::{Label, LabelClass, ScanId};
 use crate::volume::VolumeLabel;
@@ -102,11 +103,15 @@ async fn volume(
     if let Some(response) = decided(&validator, &question.headers) {
         return Ok(response);
     }
-    let mut file = npy::header(first.element(), &[orders.len(), height, width]);
-    for order in orders {
-        let (drawn, _) = pictures.draw(order).await?;
-        file.extend_from_slice(drawn.bytes.get(npy::array_start(&drawn.bytes).unwrap_or(0)..).unwrap_or(&[]));
-    }
-    let file = File { bytes: file.into(), media_type: "application/octet-stream", validator };
-    Ok(named(file.answer(&question.headers), &first, slices))
+    let header = npy::header(first.element(), &[orders.len(), height, width]);
+    let len = header.len() as u64 + orders.iter().map(Order::elements_len).sum::<u64>();
+    let (pictures, flow) = (Arc::clone(pictures), Flow::interactive());
+    let parts = move || {
+        let (pictures, orders) = (Arc::clone(&pictures), orders.clone().into_iter());
+        let elements = orders.flat_map(move |order| Part::elements(&pictures, order, Keep::Yes, flow));
+        std::iter::once(Part::ready(header.clone())).chain(elements)
+    };
+    let file = SentFile { len: Some(len), validator, media_type: "application/octet-stream" };
+    let response = file.answer(&question.app, &question.headers, parts).await?;
+    Ok(named(response, &first, slices))
 }

@@ -2,9 +2,11 @@
 
 use std::sync::Arc;
 
-use axum::http::{HeaderValue, header};
+use axum::body::Body;
+use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use futures_util::TryStreamExt;
 
 use super::app::{App, Question};
 use super::caching::{CachePolicy, Caching, Validator};
@@ -12,7 +14,8 @@ use super::extract::{ScanPath, SlicePath};
 use super::freshness::EntityTag;
 use super::problem::Problem;
 use super::provenance::named;
-use crate::pictures::{CacheStatus, Catalogue, Drawn, Order, PictureError, SliceName};
+use super::ranges::broken_off;
+use crate::pictures::{CacheStatus, Catalogue, Drawn, Order, PictureError, SliceName, assembled};
 use crate::render::{PictureKind, PictureQuery};
 
 /// A picture changes only when its scan is imported anew from other files. Clients may keep it for a while and ask again
@@ -61,25 +64,53 @@ pub(super) async fn answer(
     if let Some(response) = caching.decided(&question.headers) {
         return Ok(response);
     }
+    if question.method == Method::HEAD || order.is_large() {
+        return unrendered(question, &order, &caching).await;
+    }
     let (drawn, status) = question.app.pictures().draw(order).await?;
     Ok(caching.attach(response(&drawn, status)))
+}
+
+/// What can be said before anything is rendered; and, of a large array, parts that are rendered while it is sent. HEAD gets
+/// the length of a PNG only if it was rendered before.
+async fn unrendered(question: &Question, order: &Order, caching: &Caching) -> Result<Response, Problem> {
+    let pictures = question.app.pictures();
+    let len = pictures.file_len(order).await;
+    let value_mapping = pictures.value_mapping(order).await?;
+    let parts = if question.method == Method::HEAD { Vec::new() } else { pictures.parts(order) };
+    let body = Body::from_stream(assembled(parts.into_iter()).inspect_err(broken_off));
+    let mut response = caching.attach(Response::new(body));
+    let headers = response.headers_mut();
+    headers.extend(len.map(|len| (header::CONTENT_LENGTH, HeaderValue::from(len))));
+    describe(headers, order.file().0, value_mapping, order.pixel_mm());
+    Ok(response)
+}
+
+fn describe(
+    headers: &mut HeaderMap,
+    media_type: &'static str,
+    (slope, intercept): (f64, f64),
+    [row_mm, column_mm]: [f64; 2],
+) {
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    for (name, value) in [
+        ("x-sagittal-slope", slope.to_string()),
+        ("x-sagittal-intercept", intercept.to_string()),
+        ("x-sagittal-spacing-mm", format!("{row_mm},{column_mm}")),
+    ] {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            headers.insert(name, value);
+        }
+    }
 }
 
 fn response(drawn: &Arc<Drawn>, status: CacheStatus) -> Response {
     let mut response = drawn.bytes.clone().into_response();
     let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(drawn.media_type));
+    describe(headers, drawn.media_type, (drawn.slope, drawn.intercept), drawn.pixel_mm);
     headers.insert("cache-status", HeaderValue::from_static(cache_status(status)));
-    let [row_mm, column_mm] = drawn.pixel_mm;
-    for (name, value) in [
-        ("x-sagittal-slope", drawn.slope.to_string()),
-        ("x-sagittal-intercept", drawn.intercept.to_string()),
-        ("x-sagittal-spacing-mm", format!("{row_mm},{column_mm}")),
-        ("server-timing", server_timing(drawn, status)),
-    ] {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
+    if let Ok(value) = HeaderValue::try_from(server_timing(drawn, status)) {
+        headers.insert("server-timing", value);
     }
     response
 }

@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::request_id;
 use crate::index::IndexError;
 use crate::pictures::PictureError;
+use crate::pool::BudgetError;
 use crate::store::StoreError;
 
 use crate::parameters::ParameterError;
@@ -177,6 +178,10 @@ impl From<PictureError> for Problem {
             }
             PictureError::Parameter(error) => error.into(),
             PictureError::Full(full) => Self::new(Code::Overloaded, full.to_string()),
+            PictureError::Memory(error @ BudgetError::Busy(_)) => Self::new(Code::Overloaded, error.to_string()),
+            PictureError::Memory(error @ BudgetError::TooLarge { .. }) => {
+                Self::new(Code::OutputTooLarge, format!("{error}; ask for less"))
+            }
             PictureError::Replaced(_) => Self::new(Code::ScanReplaced, error.to_string()),
             PictureError::Store(ref store) if store.is_unreachable() => Self::unreachable(&error),
             PictureError::Store(_) => {

@@ -1,6 +1,7 @@
 //! Parts of files (RFC 9110 section 14): single byte ranges, and `If-Range` so that a download never continues with another
 //! file's bytes.
 
+use std::ops::Range;
 use std::time::SystemTime;
 
 use axum::body::Body;
@@ -9,7 +10,7 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt};
+use futures_util::{Stream, StreamExt, TryStreamExt};
 use sha2::{Digest, Sha256};
 
 use super::app::App;
@@ -18,6 +19,9 @@ use super::caching::{CachePolicy, Caching, Validator};
 use super::preconditions::if_range_holds;
 use super::problem::{Code, Problem};
 use crate::pictures::{Part, PictureError, assembled, assembled_range};
+
+/// Files of more bytes are sent without their digest: they would have to be made twice.
+const LARGEST_DIGESTED: u64 = 64 << 20;
 
 /// What a request asks of a file of `len` bytes.
 pub(super) fn asked(request: &HeaderMap, validator: &Validator, len: u64) -> ByteRange {
@@ -98,20 +102,46 @@ impl SentFile {
             ByteRange::Part(part) => part,
             ByteRange::Nothing => return Ok(beyond(len)),
         };
-        let digest = if wants_digest(request) { Some(app.digest(&self.validator.tag, parts()).await?) } else { None };
+        let digest = if wants_digest(request) && len <= LARGEST_DIGESTED {
+            Some(app.digest(&self.validator.tag, parts()).await?)
+        } else {
+            None
+        };
         let body = Body::from_stream(assembled_range(parts(), range.clone()).inspect_err(broken_off));
+        let mut response = self.partial(len, range, body);
+        response.headers_mut().extend(digest.map(|digest| (HeaderName::from_static("repr-digest"), digest)));
+        Ok(response)
+    }
+
+    /// The asked part of a file of known length that can only be made from its beginning, or 304.
+    pub(super) fn answer_in_order(
+        self,
+        request: &HeaderMap,
+        chunks: impl Stream<Item = Result<Bytes, PictureError>> + Send + 'static,
+    ) -> Response {
+        let len = self.len.unwrap_or(0);
+        if let Some(response) = decided(&self.validator, request) {
+            return response;
+        }
+        let range = match asked(request, &self.validator, len) {
+            ByteRange::Whole => 0..len,
+            ByteRange::Part(part) => part,
+            ByteRange::Nothing => return beyond(len),
+        };
+        self.partial(len, range.clone(), Body::from_stream(cut(chunks, range).inspect_err(broken_off)))
+    }
+
+    /// A body that is the whole file or a part of it.
+    fn partial(&self, len: u64, range: Range<u64>, body: Body) -> Response {
         let mut response = Response::new(body);
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
         if range != (0..len) {
             let told = format!("bytes {}-{}/{len}", range.start, range.end - 1);
             headers.extend(HeaderValue::try_from(told).map(|told| (header::CONTENT_RANGE, told)));
-        }
-        headers.extend(digest.map(|digest| (HeaderName::from_static("repr-digest"), digest)));
-        if range != (0..len) {
             *response.status_mut() = StatusCode::PARTIAL_CONTENT;
         }
-        Ok(self.headed(response))
+        self.headed(response)
     }
 
     /// The whole of a file whose length is not known.
@@ -127,6 +157,25 @@ impl SentFile {
         headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
         response
     }
+}
+
+/// The bytes of a stream that lie in a range. What lies behind it is not made.
+fn cut(
+    chunks: impl Stream<Item = Result<Bytes, PictureError>>,
+    range: Range<u64>,
+) -> impl Stream<Item = Result<Bytes, PictureError>> {
+    let placed = chunks.scan(0, |end, chunk| {
+        let start = *end;
+        *end += chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
+        std::future::ready(Some((start, chunk)))
+    });
+    let Range { start: first, end: last } = range;
+    let wanted = placed.take_while(move |(start, _)| std::future::ready(*start < last));
+    wanted.filter_map(move |(start, chunk)| {
+        let within = |at: u64, len: usize| at.saturating_sub(start).min(len as u64) as usize;
+        let cut = chunk.map(|bytes| bytes.slice(within(first, bytes.len())..within(last, bytes.len())));
+        std::future::ready(Some(cut).filter(|cut| cut.as_ref().map_or(true, |bytes| !bytes.is_empty())))
+    })
 }
 
 /// The client sees a connection that ends early; the log says why.

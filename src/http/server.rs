@@ -2,6 +2,8 @@
 //! is built here.
 
 use std::future::Future;
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
@@ -32,6 +34,8 @@ const REFUSAL_TIME: Duration = Duration::from_secs(1);
 pub struct Connections {
     /// How many at once.
     pub most: usize,
+    /// Bytes of one connection's buffers: the most that a request's headers may have.
+    pub buffer_bytes: usize,
     /// How long a client may take for its request's headers.
     pub header_time: Duration,
     /// How long a connection may idle between two requests.
@@ -77,6 +81,15 @@ struct House {
     refusals: Arc<Semaphore>,
     guests: GracefulShutdown,
     stopping_since: Arc<OnceLock<Instant>>,
+    accepted: AtomicU64,
+}
+
+/// The other end of the connection that a request came on.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Peer {
+    pub(super) address: IpAddr,
+    /// A number that no other connection has.
+    pub(super) connection: u64,
 }
 
 impl House {
@@ -89,6 +102,7 @@ impl House {
             refusals: Arc::new(Semaphore::new(MOST_REFUSALS)),
             guests: GracefulShutdown::new(),
             stopping_since: Arc::default(),
+            accepted: AtomicU64::new(0),
         }
     }
 
@@ -104,7 +118,7 @@ impl House {
             tokio::select! {
                 biased;
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, _)) => self.welcome(stream),
+                    Ok((stream, peer)) => self.welcome(stream, peer.ip()),
                     Err(error) => {
                         // Out of file descriptors, mostly: others must be closed before the next can be opened.
                         tracing::warn!(%error, "could not accept a connection");
@@ -116,9 +130,9 @@ impl House {
         }
     }
 
-    fn welcome(&self, stream: TcpStream) {
+    fn welcome(&self, stream: TcpStream, peer: IpAddr) {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
-            return self.serve_connection(stream, place);
+            return self.serve_connection(stream, peer, place);
         }
         self.app.metrics().connection_refused();
         if let Ok(permit) = Arc::clone(&self.refusals).try_acquire_owned() {
@@ -132,7 +146,7 @@ impl House {
         }
     }
 
-    fn serve_connection(&self, stream: TcpStream, place: OwnedSemaphorePermit) {
+    fn serve_connection(&self, stream: TcpStream, peer: IpAddr, place: OwnedSemaphorePermit) {
         // Small answers go out at once; large ones fill their segments anyway.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not set TCP_NODELAY");
@@ -147,10 +161,12 @@ impl House {
                 noted.note_bytes();
             }
         });
+        let peer = Peer { address: peer, connection: self.accepted.fetch_add(1, Ordering::Relaxed) };
         let service = TowerToHyperService::new(tower::ServiceExt::map_request(
             self.router.clone(),
-            |mut request: hyper::Request<Incoming>| {
+            move |mut request: hyper::Request<Incoming>| {
                 request.extensions_mut().insert(FromConnection);
+                request.extensions_mut().insert(peer);
                 request.map(axum::body::Body::new)
             },
         ));
@@ -160,6 +176,7 @@ impl House {
             .header_read_timeout(self.connections.header_time)
             // A client that has nothing more to send may still wait for its answer.
             .half_close(true)
+            .max_buf_size(self.connections.buffer_bytes)
             .serve_connection(TokioIo::new(stream), service);
         let connection = self.guests.watch(connection);
         let counted = self.app.metrics().connection();

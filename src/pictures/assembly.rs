@@ -3,22 +3,21 @@
 
 use std::ops::Range;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, Stream, StreamExt};
+use futures_util::stream::{self, FuturesOrdered, Stream, StreamExt};
+use tokio::sync::OnceCell;
 
-use super::draw::Drawn;
+use super::draw::{Drawn, Prepared};
 use super::{Order, PictureError, Pictures};
 use crate::formats::npy;
+use crate::pool::{Flow, Reservation, hold};
 
 /// Parts that are made before they are asked for, so that threads draw while the client reads.
 const AHEAD: usize = 6;
-
-/// How long a part waits for a place in the drawing queue: others are served in between.
-const PATIENCE: Duration = Duration::from_secs(60);
-const PAUSE: Duration = Duration::from_millis(5);
+/// Bytes of those, unless one alone has more.
+const AHEAD_BYTES: u64 = 4 << 20;
 
 /// A part of a file. Nothing is made until it is needed.
 pub struct Part {
@@ -53,14 +52,19 @@ impl Part {
         Self { len, bytes: Box::pin(bytes) }
     }
 
-    /// The elements of an array picture, without its header.
-    pub fn elements(pictures: &Arc<Pictures>, order: Order, keep: Keep) -> Self {
+    /// The elements of an array picture, without its header: one part, or one for each band of a large picture, which is
+    /// never in memory as a whole.
+    pub fn elements(pictures: &Arc<Pictures>, order: Order, keep: Keep, flow: Flow) -> Vec<Self> {
+        if order.is_large() {
+            return Bands::new(pictures, order, flow).parts();
+        }
         let pictures = Arc::clone(pictures);
         let len = order.elements_len();
-        Self::later(Some(len), async move {
-            let drawn = pictures.draw_patiently(order, keep).await?;
+        let elements = async move {
+            let drawn = pictures.draw_for_file(order, keep, flow).await?;
             Ok(drawn.bytes.slice(npy::array_start(&drawn.bytes).unwrap_or(0)..))
-        })
+        };
+        vec![Self::later(Some(len), elements)]
     }
 
     /// Its length, if it is known before it is made.
@@ -80,7 +84,27 @@ impl Part {
 pub fn assembled(
     parts: impl Iterator<Item = Part> + Send + 'static,
 ) -> impl Stream<Item = Result<Bytes, PictureError>> + Send {
-    stream::iter(parts.map(|part| part.bytes)).buffered(AHEAD)
+    made_ahead(parts.map(|part| (part.len.unwrap_or(0), part.bytes)))
+}
+
+/// What these futures give, in their order. Some are begun before they are asked for, as many as `AHEAD` and `AHEAD_BYTES`
+/// allow; at least one.
+fn made_ahead<F: Future<Output = Result<Bytes, PictureError>> + Send>(
+    parts: impl Iterator<Item = (u64, F)> + Send,
+) -> impl Stream<Item = Result<Bytes, PictureError>> + Send {
+    let state = (parts.peekable(), FuturesOrdered::new(), 0);
+    stream::unfold(state, async |(mut parts, mut begun, mut bytes)| {
+        while begun.len() < AHEAD {
+            let Some((len, part)) = parts.next_if(|(len, _)| begun.is_empty() || bytes + len <= AHEAD_BYTES) else {
+                break;
+            };
+            bytes += len;
+            begun.push_back(async move { (len, part.await) });
+        }
+        let (len, part) = begun.next().await?;
+        bytes -= len;
+        Some((part, (parts, begun, bytes)))
+    })
 }
 
 /// Some of the bytes of these parts, whose lengths are known. Parts outside the range are not made.
@@ -98,39 +122,81 @@ pub fn assembled_range(
     let wanted = placed
         .skip_while(move |(start, part)| start + part.len.unwrap_or(0) <= first)
         .take_while(move |(start, _)| *start < last)
-        .map(move |(start, part)| async move {
-            let bytes = part.bytes.await?;
-            let len = bytes.len() as u64;
-            let (from, to) = (first.saturating_sub(start).min(len), (last - start).min(len));
-            Ok(bytes.slice(from as usize..to as usize))
+        .map(move |(start, part)| {
+            let cut = async move {
+                let bytes = part.bytes.await?;
+                let len = bytes.len() as u64;
+                let (from, to) = (first.saturating_sub(start).min(len), (last - start).min(len));
+                Ok(bytes.slice(from as usize..to as usize))
+            };
+            (part.len.unwrap_or(0), cut)
         });
-    stream::iter(wanted).buffered(AHEAD)
+    made_ahead(wanted)
+}
+
+/// Bands of a large array picture that may be in memory at once: those that are rendered ahead, and those that are being sent.
+const BANDS_AT_ONCE: u64 = 4;
+
+/// A large array picture that is sent band by band. What it takes is reserved once, so that no two of them wait for each
+/// other.
+struct Bands {
+    pictures: Arc<Pictures>,
+    order: Order,
+    flow: Flow,
+    prepared: OnceCell<(Arc<Prepared>, Arc<Reservation>)>,
+}
+
+impl Bands {
+    fn new(pictures: &Arc<Pictures>, order: Order, flow: Flow) -> Arc<Self> {
+        Arc::new(Self { pictures: Arc::clone(pictures), order, flow, prepared: OnceCell::new() })
+    }
+
+    fn parts(self: &Arc<Self>) -> Vec<Part> {
+        let [height, width] = self.order.canvas();
+        let (at_once, line) = (self.order.key.picture.rows_at_once(), width * self.order.element().size());
+        let band = |first: usize| {
+            let rows = first..(first + at_once).min(height);
+            let bands = Arc::clone(self);
+            Part::later(Some((rows.len() * line) as u64), async move { bands.band(rows).await })
+        };
+        (0..height).step_by(at_once).map(band).collect()
+    }
+
+    async fn band(&self, rows: Range<usize>) -> Result<Bytes, PictureError> {
+        let pool = &self.pictures.pool;
+        let prepared = self.prepared.get_or_try_init(|| async {
+            let bytes = self.order.slice_bytes() + BANDS_AT_ONCE * self.order.key.picture.band_bytes();
+            let reservation = pool.budget().reserve(self.flow, bytes).await?;
+            let prepared = self.pictures.prepare(self.order.clone(), self.flow).await?;
+            Ok::<_, PictureError>((Arc::new(prepared), Arc::new(reservation)))
+        });
+        let (prepared, reservation) = prepared.await?;
+        let (prepared, reservation) = (Arc::clone(prepared), Arc::clone(reservation));
+        let cost = self.order.key.picture.band_nanoseconds();
+        let bytes = pool.run(self.flow, cost, move || prepared.rows(rows)).await??;
+        Ok(hold(reservation, bytes.into()))
+    }
 }
 
 impl Pictures {
-    /// The picture of an order for a file that is being sent: when the drawing queue is full, it waits.
+    /// The picture of an order for a file that is being sent.
     ///
     /// # Errors
-    /// [`PictureError`]; [`PictureError::Full`] only after a minute.
-    pub async fn draw_patiently(self: &Arc<Self>, order: Order, keep: Keep) -> Result<Arc<Drawn>, PictureError> {
-        let start = Instant::now();
-        loop {
-            let drawn = match keep {
-                Keep::Yes => self.draw(order.clone()).await.map(|(drawn, _)| drawn),
-                Keep::No => self.draw_unkept(order.clone()).await,
-            };
-            match drawn {
-                Err(PictureError::Full(_)) if start.elapsed() < PATIENCE => tokio::time::sleep(PAUSE).await,
-                drawn => return drawn,
-            }
+    /// [`PictureError`].
+    pub async fn draw_for_file(
+        self: &Arc<Self>,
+        order: Order,
+        keep: Keep,
+        flow: Flow,
+    ) -> Result<Arc<Drawn>, PictureError> {
+        if keep == Keep::Yes {
+            return self.draw_as(order, flow).await.map(|(drawn, _)| drawn);
         }
-    }
-
-    async fn draw_unkept(self: &Arc<Self>, order: Order) -> Result<Arc<Drawn>, PictureError> {
-        match self.cache.kept(&order.key).await {
-            Some(drawn) => Ok(drawn),
-            None => self.draw_anew(order).await.map(Arc::new),
+        if let Some(drawn) = self.cache.kept(&order.key).await {
+            return Ok(drawn);
         }
+        let (drawn, reservation) = self.draw_anew(order, flow).await?;
+        Ok(Arc::new(Drawn { bytes: reservation.hold(drawn.bytes.clone()), ..drawn }))
     }
 }
 

@@ -1,13 +1,17 @@
 //! Pictures that were drawn, bounded in bytes, with single flight: however many ask for one at once, it is drawn once.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use futures_util::FutureExt;
+use futures_util::future::{BoxFuture, Shared, WeakShared};
 use moka::notification::RemovalCause;
 
 use super::draw::Drawn;
 use super::order::Key;
 use super::{Load, PictureError};
+use crate::pool::{Class, Reservation, hold};
 
 /// What a cached picture takes beside its bytes.
 const OVERHEAD: usize = 512;
@@ -16,11 +20,74 @@ const OVERHEAD: usize = 512;
 /// full cache under mixed load.
 const LOSS_SHARE: usize = 3;
 
-#[derive(Debug)]
+/// Bulk work has this share of the cache, so that an epoch of training does not push out what people look at.
+const BULK_SHARE: u64 = 4;
+
 pub(super) struct Cache {
-    drawn: moka::future::Cache<Key, Arc<Drawn>>,
+    /// Of interactive and of bulk work.
+    parts: [moka::future::Cache<Key, Arc<Drawn>>; 2],
+    flights: Arc<Flights>,
     counts: Counts,
     evicted: Arc<AtomicU64>,
+}
+
+impl std::fmt::Debug for Cache {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Cache").field("counts", &self.counts).finish_non_exhaustive()
+    }
+}
+
+/// A picture with the memory that is reserved for it.
+type Flown = Result<(Arc<Drawn>, Arc<Reservation>), PictureError>;
+type Flight = Shared<BoxFuture<'static, Flown>>;
+type Listing = HashMap<(Key, Class), (u64, WeakShared<BoxFuture<'static, Flown>>)>;
+
+/// Renderings under way. Each goes on as long as somebody waits for it: the last one who gives up drops it.
+#[derive(Default)]
+struct Flights {
+    by_key: Mutex<Listing>,
+    started: AtomicU64,
+}
+
+/// A rendering under way, until this is dropped.
+struct Listed {
+    flights: Arc<Flights>,
+    key: (Key, Class),
+    number: u64,
+}
+
+impl Drop for Listed {
+    fn drop(&mut self) {
+        let mut by_key = self.flights.by_key();
+        // Others may have begun anew after everybody gave this one up.
+        if by_key.get(&self.key).is_some_and(|(number, _)| *number == self.number) {
+            by_key.remove(&self.key);
+        }
+    }
+}
+
+impl Flights {
+    fn by_key(&self) -> MutexGuard<'_, Listing> {
+        self.by_key.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The rendering with this key that is under way, or else the one that `start` makes, and whether it is the latter.
+    fn join(
+        self: &Arc<Self>,
+        key: (Key, Class),
+        start: impl FnOnce(Listed) -> BoxFuture<'static, Flown>,
+    ) -> (Flight, bool) {
+        let mut by_key = self.by_key();
+        if let Some(flight) = by_key.get(&key).and_then(|(_, flight)| flight.upgrade()) {
+            return (flight, false);
+        }
+        let number = self.started.fetch_add(1, Ordering::Relaxed);
+        let flight = start(Listed { flights: Arc::clone(self), key: key.clone(), number }).shared();
+        if let Some(weak) = flight.downgrade() {
+            by_key.insert(key, (number, weak));
+        }
+        (flight, true)
+    }
 }
 
 /// How often which status was answered.
@@ -69,8 +136,13 @@ impl Cache {
                 counter.fetch_add(1, Ordering::Relaxed);
             }
         };
-        let drawn = moka::future::Cache::builder().max_capacity(bytes).weigher(weight).eviction_listener(count).build();
-        Self { drawn, counts: Counts::default(), evicted }
+        let part = |bytes| {
+            let counter = count.clone();
+            moka::future::Cache::builder().max_capacity(bytes).weigher(weight).eviction_listener(counter).build()
+        };
+        let bulk = bytes / BULK_SHARE;
+        let parts = [part(bytes - bulk), part(bulk)];
+        Self { parts, flights: Arc::default(), counts: Counts::default(), evicted }
     }
 
     /// What was asked of the cache, and what it holds.
@@ -81,44 +153,55 @@ impl Cache {
             misses: read(&self.counts.misses),
             shared: read(&self.counts.shared),
             evicted: read(&self.evicted),
-            kept: self.drawn.entry_count(),
-            kept_bytes: self.drawn.weighted_size(),
+            kept: self.parts.iter().map(moka::future::Cache::entry_count).sum(),
+            kept_bytes: self.parts.iter().map(moka::future::Cache::weighted_size).sum(),
             ..Load::default()
         }
     }
 
-    /// The picture with this key, if it was drawn before.
+    /// The picture with this key, if it was rendered before.
     pub(super) async fn kept(&self, key: &Key) -> Option<Arc<Drawn>> {
-        self.drawn.get(key).await
+        for part in &self.parts {
+            if let Some(drawn) = part.get(key).await {
+                return Some(drawn);
+            }
+        }
+        None
     }
 
-    /// The picture with this key, drawn by `draw` if need be. Errors are not kept.
-    pub(super) async fn get_or_draw(
+    /// The picture with this key, which was not rendered before, rendered by `draw`. Errors are not kept. It goes on as long
+    /// as any caller waits. Its bytes hold its reservation.
+    pub(super) async fn draw(
         &self,
         key: Key,
-        draw: impl Future<Output = Result<Drawn, PictureError>> + Send + 'static,
+        class: Class,
+        draw: impl Future<Output = Result<(Drawn, Reservation), PictureError>> + Send + 'static,
     ) -> Result<(Arc<Drawn>, CacheStatus), PictureError> {
-        if let Some(drawn) = self.drawn.get(&key).await {
-            self.counts.count(CacheStatus::Hit);
-            return Ok((drawn, CacheStatus::Hit));
-        }
-        let (cache, mine) = (self.drawn.clone(), Arc::new(AtomicBool::new(false)));
-        let leads = Arc::clone(&mine);
-        let lead = async move {
-            leads.store(true, Ordering::Relaxed);
-            draw.await.map(Arc::new)
-        };
-        // A task of its own: should this client give up, the drawing still ends in the cache, for the others who wait.
-        let task = tokio::spawn(async move {
-            let drawn = cache.try_get_with(key.clone(), lead).await;
-            // Evict now, not later: pictures come faster than the cache's own housekeeping.
-            cache.run_pending_tasks().await;
-            (drawn, cache.contains_key(&key))
+        let part = self.parts[usize::from(class == Class::Bulk)].clone();
+        let kept_as = key.clone();
+        let (flight, is_mine) = self.flights.join((key.clone(), class), move |listed| {
+            async move {
+                let (drawn, reservation) = draw.await?;
+                let drawn = Arc::new(drawn);
+                part.insert(kept_as, Arc::clone(&drawn)).await;
+                // Evict now, not later: pictures come faster than the cache's own housekeeping.
+                part.run_pending_tasks().await;
+                // In the cache first: whoever does not find it there any more finds it here.
+                drop(listed);
+                Ok((drawn, Arc::new(reservation)))
+            }
+            .boxed()
         });
-        let (drawn, kept) = task.await.map_err(|error| crate::pool::Broken(error.to_string()))?;
-        let drawn = drawn.map_err(|error: Arc<PictureError>| PictureError::clone(&error))?;
-        let status = if mine.load(Ordering::Relaxed) { CacheStatus::Miss { kept } } else { CacheStatus::Collapsed };
+        let (drawn, reservation) = flight.await?;
+        let kept = self.parts.iter().any(|part| part.contains_key(&key));
+        let status = if is_mine { CacheStatus::Miss { kept } } else { CacheStatus::Collapsed };
         self.counts.count(status);
-        Ok((drawn, status))
+        let bytes = hold(reservation, drawn.bytes.clone());
+        Ok((Arc::new(Drawn { bytes, ..Drawn::clone(&drawn) }), status))
+    }
+
+    /// Counts a picture that was found.
+    pub(super) fn count_hit(&self) {
+        self.counts.count(CacheStatus::Hit);
     }
 }

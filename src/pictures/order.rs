@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use super::catalogue::CataloguedScan;
 use super::{Catalogue, PictureError, Pictures};
+use crate::formats::npy;
 use crate::index::Reader;
-use crate::render::{MONTAGE_SLICES, Picture, PictureKind, PictureQuery};
+use crate::render::{MONTAGE_SLICES, NPY, PNG, Picture, PictureKind, PictureQuery};
 use crate::spider::ScanId;
 use crate::volume::{Affine, ElementType};
 
@@ -100,6 +101,27 @@ impl Order {
     #[must_use]
     pub fn scan(&self) -> ScanId {
         self.key.scan
+    }
+
+    /// Whether the picture is an array that is rendered in several bands, which are sent one by one.
+    #[must_use]
+    pub fn is_large(&self) -> bool {
+        !self.key.picture.is_png() && self.key.picture.bands() > 1
+    }
+
+    /// Millimetres per pixel, from row to row and from column to column.
+    #[must_use]
+    pub fn pixel_mm(&self) -> [f64; 2] {
+        self.key.picture.pixel_mm(&self.scan.facts)
+    }
+
+    /// Media type of the picture's file, and its length, if it is known before the picture is rendered.
+    #[must_use]
+    pub fn file(&self) -> (&'static str, Option<u64>) {
+        if self.key.picture.is_png() {
+            return (PNG, None);
+        }
+        (NPY, Some(npy::header(self.element(), &self.canvas()).len() as u64 + self.elements_len()))
     }
 
     /// Slices of the scan, in the layout of the picture.

@@ -1,17 +1,17 @@
-//! Canonical pictures → bytes.
+//! Canonical pictures → pixels, some rows at a time.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
 use super::PictureKind;
 use super::facts::ScanFacts;
 use super::frame::Frame;
 use super::overlay;
-use super::palette::palette;
-use super::picture::{OverlayStyle, Picture, Tone};
+use super::picture::{OverlayStyle, Picture};
+use super::rendering::Rendering;
 use super::resample::{Sampling, resample, resample_labels};
 use super::tone::{ToneCurve, value_scale};
-use crate::formats::npy;
-use crate::formats::png::{self, Pixels, PngError, PngMeta};
+use crate::formats::png::PngError;
 use crate::volume::{ElementType, Slice};
 
 /// One slice in the picture's layout.
@@ -60,95 +60,78 @@ pub enum RenderError {
     Png(#[from] PngError),
 }
 
-const PNG: &str = "image/png";
-const NPY: &str = "application/octet-stream";
-
 impl Picture {
-    /// Draws.
+    /// Renders the whole picture at once.
     ///
     /// # Errors
     /// [`RenderError`].
     pub fn render(&self, input: &RenderInput<'_>) -> Result<Rendered, RenderError> {
-        let pixel_mm = self.pixel_mm(input.facts);
-        let curve = self.tone.map(|tone| ToneCurve::new(tone, input.facts, input.quantiles));
-        let (slope, intercept) = curve.map_or((1.0, 0.0), |curve| (curve.slope, curve.intercept));
-        let meta = self.meta(pixel_mm, slope, intercept);
+        let mut rendering = Rendering::new(self, input)?;
+        while !rendering.advance(input)? {}
+        rendering.finish()
+    }
+
+    /// The pixels of some rows of the file, as the file has them before they are compressed.
+    ///
+    /// # Errors
+    /// [`RenderError`].
+    pub fn pixels(&self, input: &RenderInput<'_>, rows: Range<usize>) -> Result<Vec<u8>, RenderError> {
         let first = input.planes.first().ok_or(RenderError::Incomplete("a slice"))?;
-        let (bytes, media_type) = match self.kind {
-            PictureKind::ImagePng => (self.image_png(image(first)?, input, &meta)?, PNG),
-            PictureKind::ImageNpy => (self.image_npy(image(first)?, input)?, NPY),
-            PictureKind::MaskPng => (self.mask_png(mask(first)?, &meta)?, PNG),
-            PictureKind::MaskNpy => (self.mask_npy(mask(first)?), NPY),
-            PictureKind::OverlayPng => (self.overlay_png(first, input, &meta)?, PNG),
-            PictureKind::MontagePng => (self.montage_png(input, &meta)?, PNG),
-        };
-        Ok(Rendered { bytes, media_type, slope, intercept, pixel_mm })
-    }
-
-    fn meta(&self, pixel_mm: [f64; 2], slope: f64, intercept: f64) -> PngMeta {
-        let mut text = Vec::new();
-        if self.kind == PictureKind::ImagePng {
-            text.push(("sagittal:slope".to_owned(), slope.to_string()));
-            text.push(("sagittal:intercept".to_owned(), intercept.to_string()));
+        match self.kind {
+            PictureKind::ImagePng => self.image_pixels(image(first)?, input, rows, true),
+            PictureKind::ImageNpy if self.is_verbatim(input.facts) => {
+                let (slice, line) = (image(first)?, self.row_bytes());
+                Ok(slice.bytes[rows.start * line..rows.end * line].to_vec())
+            }
+            PictureKind::ImageNpy => self.image_pixels(image(first)?, input, rows, false),
+            PictureKind::MaskPng => Ok(self.labels(mask(first)?, rows).into_owned()),
+            PictureKind::MaskNpy => Ok(self.mask_elements(mask(first)?, rows)),
+            PictureKind::OverlayPng => self.overlay_pixels(first, input, rows),
+            PictureKind::MontagePng => self.montage_pixels(input, rows),
         }
-        PngMeta { pixel_mm: Some(pixel_mm), text }
     }
 
-    fn image_png(&self, slice: Slice<'_>, input: &RenderInput<'_>, meta: &PngMeta) -> Result<Vec<u8>, RenderError> {
-        let pixels = self.image_pixels(slice, input, true)?;
-        let pixels = match self.tone {
-            Some(Tone { output: ElementType::Uint16, .. }) => Pixels::Gray16BigEndian(&pixels),
-            _ => Pixels::Gray8(&pixels),
-        };
-        Ok(png::encode(self.frame.canvas, pixels, meta)?)
-    }
-
-    fn image_npy(&self, slice: Slice<'_>, input: &RenderInput<'_>) -> Result<Vec<u8>, RenderError> {
-        let output = self.tone.map_or(slice.element, |tone| tone.output);
-        let mut file = npy::header(output, &self.frame.canvas);
-        if self.is_verbatim(input.facts) {
-            file.extend_from_slice(slice.bytes);
-        } else {
-            file.append(&mut self.image_pixels(slice, input, false)?);
-        }
-        Ok(file)
-    }
-
-    /// The canvas, row after row; what the slice does not fill has the scan's smallest value.
+    /// Rows of the slice on the canvas; what the slice does not fill has the scan's smallest value.
     fn image_pixels(
         &self,
         slice: Slice<'_>,
         input: &RenderInput<'_>,
+        rows: Range<usize>,
         big_endian: bool,
     ) -> Result<Vec<u8>, RenderError> {
         let tone = self.tone.ok_or(RenderError::Incomplete("a window"))?;
         let curve = ToneCurve::new(tone, input.facts, input.quantiles);
         let scale = value_scale(tone.window, input.facts);
-        let Frame { canvas: [height, width], offset: [top, left], rows, columns } = self.frame;
-        let sampling = Sampling { rows, columns, filter: self.filter };
-        let mut pixels = Vec::with_capacity(height * width * tone.output.size());
+        let Frame { canvas: [_, width], offset: [_, left], columns, .. } = self.frame;
+        let band = self.frame.band(&rows);
+        let sampling = Sampling { rows: band.rows, columns, filter: self.filter };
+        let mut pixels = Vec::with_capacity(rows.len() * width * tone.output.size());
         let pad = |values: usize, pixels: &mut Vec<u8>| {
             if values > 0 {
                 curve.push_row(&vec![scale.range.0; values], big_endian, pixels);
             }
         };
-        pad(top * width, &mut pixels);
-        resample(slice, scale, &sampling, |_, row| {
-            pad(left, &mut pixels);
-            curve.push_row(row, big_endian, &mut pixels);
-            pad(width - left - row.len(), &mut pixels);
-        });
-        pad((height - top - rows.len) * width, &mut pixels);
+        pad(band.above * width, &mut pixels);
+        if band.rows.len > 0 {
+            resample(slice, scale, &sampling, |_, row| {
+                pad(left, &mut pixels);
+                curve.push_row(row, big_endian, &mut pixels);
+                pad(width - left - row.len(), &mut pixels);
+            });
+        }
+        pad((rows.len() - band.above - band.rows.len) * width, &mut pixels);
         Ok(pixels)
     }
 
-    /// The labels on the canvas, selected and mapped; what the slice does not fill is background.
-    fn labels<'a>(&self, slice: Slice<'a>) -> Cow<'a, [u8]> {
+    /// The labels of some rows of the canvas, selected and mapped; what the slice does not fill is background.
+    fn labels<'a>(&self, slice: Slice<'a>, rows: Range<usize>) -> Cow<'a, [u8]> {
         let frame = &self.frame;
         let mut labels = if frame.is_native() && frame.is_full() {
-            Cow::Borrowed(slice.bytes)
+            Cow::Borrowed(&slice.bytes[rows.start * slice.columns..rows.end * slice.columns])
         } else {
-            Cow::Owned(on_canvas(resample_labels(slice.bytes, frame.rows, frame.columns), frame))
+            let band = frame.band(&rows);
+            let labels = resample_labels(slice.bytes, band.rows, frame.columns);
+            Cow::Owned(on_canvas(labels, frame, rows.len(), band.above))
         };
         if let Some(table) = &self.table {
             table.apply(labels.to_mut());
@@ -156,62 +139,58 @@ impl Picture {
         labels
     }
 
-    fn mask_png(&self, slice: Slice<'_>, meta: &PngMeta) -> Result<Vec<u8>, RenderError> {
-        let labels = self.labels(slice);
-        if !self.palette {
-            return Ok(png::encode(self.frame.canvas, Pixels::Labels(&labels), meta)?);
-        }
-        let palette = palette(self.table.as_ref());
-        Ok(png::encode(self.frame.canvas, Pixels::Indexed { indices: &labels, palette: &palette }, meta)?)
-    }
-
-    fn mask_npy(&self, slice: Slice<'_>) -> Vec<u8> {
-        let mut file = npy::header(self.mask_dtype, &self.frame.canvas);
-        let labels = self.labels(slice);
+    fn mask_elements(&self, slice: Slice<'_>, rows: Range<usize>) -> Vec<u8> {
+        let labels = self.labels(slice, rows);
         match self.mask_dtype {
-            ElementType::Uint8 => file.extend_from_slice(&labels),
-            ElementType::Float32 => file.extend(labels.iter().flat_map(|&label| f32::from(label).to_le_bytes())),
-            ElementType::Float64 => file.extend(labels.iter().flat_map(|&label| f64::from(label).to_le_bytes())),
+            ElementType::Uint8 => labels.into_owned(),
+            ElementType::Float32 => labels.iter().flat_map(|&label| f32::from(label).to_le_bytes()).collect(),
+            ElementType::Float64 => labels.iter().flat_map(|&label| f64::from(label).to_le_bytes()).collect(),
             wider => {
-                let zeros = wider.size() - 1;
-                file.extend(
-                    labels.iter().flat_map(|&label| std::iter::once(label).chain(std::iter::repeat_n(0, zeros))),
-                );
+                let mut elements = vec![0; labels.len() * wider.size()];
+                elements.iter_mut().step_by(wider.size()).zip(&*labels).for_each(|(low, &label)| *low = label);
+                elements
             }
         }
-        file
     }
 
-    fn overlay_png(&self, plane: &Plane<'_>, input: &RenderInput<'_>, meta: &PngMeta) -> Result<Vec<u8>, RenderError> {
-        let rgb = self.overlay_pixels(plane, input)?;
-        Ok(png::encode(self.frame.canvas, Pixels::Rgb8(&rgb), meta)?)
-    }
-
-    fn overlay_pixels(&self, plane: &Plane<'_>, input: &RenderInput<'_>) -> Result<Vec<u8>, RenderError> {
-        let grey = self.image_pixels(image(plane)?, input, false)?;
+    fn overlay_pixels(
+        &self,
+        plane: &Plane<'_>,
+        input: &RenderInput<'_>,
+        rows: Range<usize>,
+    ) -> Result<Vec<u8>, RenderError> {
         let style = self.overlay.unwrap_or(OverlayStyle { alpha: 0, outline: 0 });
-        Ok(overlay::blend(&grey, &self.labels(mask(plane)?), self.frame.canvas[1], style))
+        let [height, width] = self.frame.canvas;
+        // An outline depends on the labels that are as far away as it is wide.
+        let margin = usize::from(style.outline);
+        let (first, end) = (rows.start.saturating_sub(margin), (rows.end + margin).min(height));
+        let labels = self.labels(mask(plane)?, first..end);
+        let above = rows.start - first;
+        let grey = self.image_pixels(image(plane)?, input, rows, false)?;
+        Ok(overlay::blend(&grey, &labels, width, above, style))
     }
 
-    /// The planes side by side, plain above and with their labels below.
-    fn montage_png(&self, input: &RenderInput<'_>, meta: &PngMeta) -> Result<Vec<u8>, RenderError> {
+    /// The planes side by side, plain in the upper half and with their labels in the lower one.
+    fn montage_pixels(&self, input: &RenderInput<'_>, rows: Range<usize>) -> Result<Vec<u8>, RenderError> {
         let [height, width] = self.frame.canvas;
-        let mut plain = Vec::new();
-        let mut labelled = Vec::new();
-        for plane in input.planes {
-            let grey = self.image_pixels(image(plane)?, input, false)?;
-            plain.push(grey.into_iter().flat_map(|value| [value; 3]).collect::<Vec<_>>());
-            labelled.push(self.overlay_pixels(plane, input)?);
-        }
-        let mut rgb = Vec::with_capacity(2 * input.planes.len() * height * width * 3);
-        for tiles in [plain, labelled] {
-            for row in 0..height {
+        let plain = rows.start.min(height)..rows.end.min(height);
+        let labelled = rows.start.max(height) - height..rows.end.max(height) - height;
+        let mut rgb = Vec::with_capacity(rows.len() * self.row_bytes());
+        let mut side_by_side = |tiles: Vec<Vec<u8>>, rows: usize| {
+            for row in 0..rows {
                 for tile in &tiles {
                     rgb.extend_from_slice(&tile[row * width * 3..(row + 1) * width * 3]);
                 }
             }
-        }
-        Ok(png::encode([2 * height, input.planes.len() * width], Pixels::Rgb8(&rgb), meta)?)
+        };
+        let grey = |plane: &Plane<'_>| {
+            let grey = self.image_pixels(image(plane)?, input, plain.clone(), false)?;
+            Ok(grey.into_iter().flat_map(|value| [value; 3]).collect())
+        };
+        let coloured = |plane: &Plane<'_>| self.overlay_pixels(plane, input, labelled.clone());
+        side_by_side(input.planes.iter().map(grey).collect::<Result<_, RenderError>>()?, plain.len());
+        side_by_side(input.planes.iter().map(coloured).collect::<Result<_, RenderError>>()?, labelled.len());
+        Ok(rgb)
     }
 }
 
@@ -223,14 +202,15 @@ fn mask<'a>(plane: &Plane<'a>) -> Result<Slice<'a>, RenderError> {
     plane.mask.ok_or(RenderError::Incomplete("the mask"))
 }
 
-fn on_canvas(labels: Vec<u8>, frame: &Frame) -> Vec<u8> {
+/// Lays labels on `rows` rows of the canvas, `above` rows from the first.
+fn on_canvas(labels: Vec<u8>, frame: &Frame, rows: usize, above: usize) -> Vec<u8> {
     if frame.is_filled() {
         return labels;
     }
-    let ([height, width], [top, left]) = (frame.canvas, frame.offset);
-    let mut canvas = vec![0; height * width];
+    let ([_, width], [_, left]) = (frame.canvas, frame.offset);
+    let mut canvas = vec![0; rows * width];
     for (row, line) in labels.chunks_exact(frame.columns.len.max(1)).enumerate() {
-        let start = (top + row) * width + left;
+        let start = (above + row) * width + left;
         canvas[start..start + line.len()].copy_from_slice(line);
     }
     canvas

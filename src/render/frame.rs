@@ -1,5 +1,6 @@
 //! How large a picture is, and which part of it the slice fills.
 
+use std::ops::Range;
 use std::str::FromStr;
 
 use super::parameter;
@@ -95,6 +96,15 @@ pub(super) struct Frame {
     pub columns: AxisSampling,
 }
 
+/// What some rows of a canvas show.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Band {
+    /// Rows before the slice begins.
+    pub(super) above: usize,
+    /// Which of the slice's resized rows follow; there may be none. The rest of the rows lies below the slice.
+    pub(super) rows: AxisSampling,
+}
+
 /// A slice as it was acquired.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Acquired {
@@ -155,6 +165,14 @@ impl Frame {
     pub(super) fn pixel_mm(&self, acquired: Acquired) -> [f64; 2] {
         let per_pixel = |axis: AxisSampling, mm: f64| mm * axis.input as f64 / axis.scaled as f64;
         [per_pixel(self.rows, acquired.pixel_mm[0]), per_pixel(self.columns, acquired.pixel_mm[1])]
+    }
+
+    /// What some rows of the canvas show of the slice.
+    pub(super) fn band(&self, rows: &Range<usize>) -> Band {
+        let (top, bottom) = (self.offset[0], self.offset[0] + self.rows.len);
+        let (first, end) = (rows.start.clamp(top, bottom), rows.end.clamp(top, bottom));
+        let shown = AxisSampling { start: self.rows.start + first - top, len: end - first, ..self.rows };
+        Band { above: rows.end.min(top) - rows.start.min(top), rows: shown }
     }
 
     /// Whether every pixel is a voxel.

@@ -1,12 +1,13 @@
 //! Pictures over HTTP: the right voxels, the right headers, the right refusals, drawn once.
 
 use std::io::Cursor;
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use futures_util::FutureExt;
-use sagittal::pool::{Pool, Turn};
+use sagittal::pool::{Flow, Pool};
 
 use crate::support::{Answer, Kind, Release, SHAPE, Service, label, value};
 
@@ -141,12 +142,39 @@ fn a_known_picture_is_not_drawn_again() {
 }
 
 #[test]
-fn head_gives_the_length_and_no_body() {
-    let service = Service::small();
-    let path = "/v1/scans/1_t1/slices/2/image.png";
-    let answer = service.send(Request::head(path).body(Body::empty()).unwrap());
-    let length: usize = answer.header("content-length").parse().unwrap();
-    assert_eq!((length, answer.body.len()), (service.get(path).body.len(), 0));
+fn head_renders_nothing_and_gives_the_length_where_it_is_known() {
+    let head = |service: &Service, path: &str| {
+        let answer = service.send(Request::head(path).body(Body::empty()).unwrap());
+        assert_eq!((answer.status, answer.body.len()), (StatusCode::OK, 0), "{path}");
+        answer
+    };
+    let same = ["etag", "content-type", "x-sagittal-slope", "x-sagittal-intercept", "x-sagittal-spacing-mm"];
+    for path in [
+        "/v1/scans/1_t1/slices/2/image.npy?window=auto",
+        "/v1/scans/1_t1/slices/2/mask.npy?dtype=int64",
+        "/v1/scans/1_t1/slices/2/image.npy?size=900&dtype=float64",
+        "/v1/scans/1_t1/image.npy",
+        "/v1/scans/1_t1/image.nii",
+        "/v1/scans/1_t1/slices/2/pair.npz?context=3",
+        "/v1/stream.tar?size=20",
+        "/v1/scans/1_t1/discs/201/patch.npy?dims=3",
+    ] {
+        let service = Service::small();
+        let known = head(&service, path);
+        assert_eq!(service.pictures.pool().pieces_begun(), 0, "{path}");
+        let whole = service.get(path);
+        assert_eq!(known.header("content-length"), whole.body.len().to_string(), "{path}");
+        same.iter().for_each(|name| assert_eq!(known.headers.get(*name), whole.headers.get(*name), "{path} {name}"));
+    }
+    for path in ["/v1/scans/1_t1/slices/2/image.png", "/v1/scans/1_t1/montage.png", "/v1/scans/1_t1/image.nii.gz"] {
+        let service = Service::small();
+        let head = || head(&service, path);
+        assert_eq!(head().headers.get("content-length"), None, "{path}");
+        assert_eq!(service.pictures.pool().pieces_begun(), 0, "{path}");
+        let whole = service.get(path);
+        assert_eq!(head().header("content-length"), whole.body.len().to_string(), "{path}");
+        same.iter().for_each(|name| assert_eq!(head().headers.get(*name), whole.headers.get(*name), "{path} {name}"));
+    }
 }
 
 #[test]
@@ -163,11 +191,18 @@ fn sixty_four_clients_at_once_cost_one_drawing() {
     assert!(answers.iter().all(|answer| answer.body == answers[0].body));
 }
 
-/// A pool whose only thread is taken until the turn is dropped, so that every rendering waits.
-fn held_pool() -> (Pool, Turn) {
-    let pool = Pool::fetching_ahead(1, 0, 256).unwrap();
-    let turn = pool.admit().unwrap().turn().now_or_never().unwrap().unwrap();
-    (pool, turn)
+/// A pool whose only thread is taken until the sender is dropped, so that every rendering waits.
+fn held_pool() -> (Pool, Sender<()>) {
+    let pool = Pool::new(1, 256).unwrap();
+    let (release, released) = mpsc::channel();
+    let mut holding = Box::pin(pool.run(Flow::interactive(), 1, move || released.recv()));
+    assert!(holding.as_mut().now_or_never().is_none());
+    while pool.pieces_begun() == 0 {
+        std::thread::yield_now();
+    }
+    // What has begun goes on, whether or not anybody waits for it.
+    drop(holding);
+    (pool, release)
 }
 
 /// Renderings that run or wait, as the service counts them.
@@ -192,25 +227,31 @@ fn a_response_that_does_not_begin_in_time_is_given_up() {
 }
 
 #[test]
-fn a_client_that_gives_up_does_not_waste_the_rendering() {
+fn a_rendering_goes_on_while_anybody_waits_and_no_longer() {
     let data = tempfile::tempdir().unwrap();
     Release::small().import(data.path());
     let (pool, held) = held_pool();
     let service = Service::with(data.path(), pool);
-    let path = "/v1/scans/1_t1/slices/2/image.png?size=64";
+    let request = |path| Box::pin(service.answer(Request::get(path).body(Body::empty()).unwrap()));
+    let (shared, abandoned) =
+        ("/v1/scans/1_t1/slices/2/image.png?size=64", "/v1/scans/1_t1/slices/2/image.png?size=65");
     service.block_on(async {
-        let mut request = Box::pin(service.answer(Request::get(path).body(Body::empty()).unwrap()));
-        while queued(&service).await < 2 {
-            let _ = tokio::time::timeout(Duration::from_millis(5), &mut request).await;
+        let mut clients: Vec<_> = (0..6).map(|_| request(shared)).collect();
+        let mut only = request(abandoned);
+        for client in clients.iter_mut().chain([&mut only]) {
+            assert!(client.now_or_never().is_none(), "every client waits");
         }
-        // The rendering waits for the thread, and its client goes away.
-        drop(request);
-        assert_eq!(queued(&service).await, 2, "the rendering waits beside what holds the thread");
+        assert_eq!(queued(&service).await, 2);
+        // Five of six give up, the one whose request started the rendering among them, and the only one of another.
+        let last = clients.pop().unwrap();
+        drop((clients, only));
+        assert_eq!(queued(&service).await, 1);
         drop(held);
-        // Joins what was started, or finds what came of it.
-        let answer = service.answer(Request::get(path).body(Body::empty()).unwrap()).await;
-        let status = answer.header("cache-status");
-        assert!(["sagittal; hit", "sagittal; fwd=miss; collapsed"].contains(&status), "{status}");
+        assert_eq!(last.await.header("cache-status"), "sagittal; fwd=miss; collapsed");
+        assert_eq!(request(shared).await.header("cache-status"), "sagittal; hit");
+        // What held the thread, and one rendering of one band.
+        assert_eq!(service.pictures.pool().pieces_begun(), 2);
+        assert_eq!(request(abandoned).await.header("cache-status"), "sagittal; fwd=miss; stored");
     });
 }
 

@@ -8,7 +8,7 @@ use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
 use moka::sync::Cache;
-use tokio::sync::{Mutex, Semaphore};
+use tokio::sync::OwnedMutexGuard;
 
 use super::file_parameters;
 use super::format::Format;
@@ -16,41 +16,41 @@ use crate::formats::rows::{ParquetTable, csv_header, csv_rows, ndjson_rows};
 use crate::http::app::{App, Question};
 use crate::http::caching::{CachePolicy, Caching, Validator};
 use crate::http::freshness::EntityTag;
+use crate::http::locks::Locks;
 use crate::http::problem::{Code, Problem};
 use crate::http::ranges::{File, decided};
 use crate::index::IndexError;
 use crate::parameters::plain;
+use crate::pictures::PictureError;
+use crate::pool::{Flow, Reservation};
 use crate::query::{Listing, Row, Shown, Table};
 
 /// Rows that are read at once.
 const ROWS_AT_ONCE: u32 = 10_000;
 
-/// Memory for recent files, in bytes.
-const KEPT_BYTES: u64 = 128 << 20;
 /// The largest Parquet file, in bytes.
 const LARGEST: usize = 64 << 20;
-/// CSV and NDJSON files that are made at once.
-const TEXTS_AT_ONCE: usize = 4;
 
 /// Recent files.
 #[derive(Debug)]
 pub(in crate::http) struct Files {
     kept: Cache<(String, Format), (u64, Bytes)>,
-    /// One Parquet file is made at a time: whoever waits finds it kept, if it was the same.
-    making: Mutex<()>,
-    making_text: Semaphore,
+    /// Each is made once: whoever waits for it finds it kept.
+    making: Locks<(String, Format, u64)>,
 }
 
 impl Files {
-    pub(in crate::http) fn new() -> Self {
+    /// Keeps at most `budget` bytes.
+    pub(in crate::http) fn new(budget: u64) -> Self {
         let weight = |(uri, _): &(String, Format), (_, bytes): &(u64, Bytes)| {
             u32::try_from(uri.len() + bytes.len()).unwrap_or(u32::MAX)
         };
-        Self {
-            kept: Cache::builder().max_capacity(KEPT_BYTES).weigher(weight).build(),
-            making: Mutex::new(()),
-            making_text: Semaphore::new(TEXTS_AT_ONCE),
-        }
+        Self { kept: Cache::builder().max_capacity(budget).weigher(weight).build(), making: Locks::default() }
+    }
+
+    /// Waits until nobody else makes this file.
+    async fn lock(&self, question: &Question, format: Format, revision: u64) -> OwnedMutexGuard<()> {
+        self.making.lock((question.address().to_owned(), format, revision)).await
     }
 
     fn kept(&self, question: &Question, format: Format, revision: u64) -> Option<Bytes> {
@@ -146,10 +146,12 @@ async fn text(question: &Question, revision: u64, query: Listing, format: Format
     if let Some(bytes) = files.kept(question, format, revision) {
         return Ok(Text::Whole(bytes));
     }
-    let making = files.making_text.acquire().await.map_err(|error| Problem::internal(&error))?;
+    let making = files.lock(question, format, revision).await;
     if let Some(bytes) = files.kept(question, format, revision) {
         return Ok(Text::Whole(bytes));
     }
+    // A buffer that grows holds up to twice what was written to it.
+    let reservation = reserve(question, 2 * question.app.limits().whole_table_bytes as u64).await?;
     let mut text = if format == Format::Csv { csv_header(&query.columns) } else { Vec::new() };
     let lines = move |(query, rows): (Listing, Vec<Row>)| {
         let cells = rows.iter().map(|row| row.cells.as_slice());
@@ -164,12 +166,13 @@ async fn text(question: &Question, revision: u64, query: Listing, format: Format
                 let lines = batch.map(|batch| Bytes::from(lines(batch)));
                 lines.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a table broke off"))
             });
-            return Ok(Text::Stream(Body::from_stream(stream::once(async { Ok(Bytes::from(text)) }).chain(rest))));
+            let first = reservation.hold(text.into());
+            return Ok(Text::Stream(Body::from_stream(stream::once(async { Ok(first) }).chain(rest))));
         }
     }
     let bytes = Bytes::from(text);
     files.keep(question, format, revision, &bytes);
-    Ok(Text::Whole(bytes))
+    Ok(Text::Whole(reservation.hold(bytes)))
 }
 
 async fn parquet(question: &Question, revision: u64, query: Listing) -> Result<Bytes, Problem> {
@@ -177,26 +180,34 @@ async fn parquet(question: &Question, revision: u64, query: Listing) -> Result<B
     if let Some(bytes) = files.kept(question, Format::Parquet, revision) {
         return Ok(bytes);
     }
-    let _making = files.making.lock().await;
+    let _making = files.lock(question, Format::Parquet, revision).await;
     if let Some(bytes) = files.kept(question, Format::Parquet, revision) {
         return Ok(bytes);
     }
+    let largest = question.app.pictures().pool().budget().largest().min(LARGEST as u64);
+    let reservation = reserve(question, largest).await?;
     let mut table = ParquetTable::new(&query.columns).map_err(|error| Problem::internal(&error))?;
     let mut batches = Box::pin(batches(question.app.clone(), revision, query));
     while let Some(batch) = batches.next().await {
         let (_, rows) = batch?;
         table = off_thread(move || table.add(&rows).map(|()| table)).await?;
-        if table.bytes_so_far() > LARGEST {
+        if table.bytes_so_far() as u64 > largest {
             let detail = format!(
                 "a Parquet file of this table would have more than {} MiB; choose fewer rows or fields, or take .csv or .ndjson, which are streamed",
-                LARGEST >> 20
+                largest >> 20
             );
             return Err(Problem::new(Code::TableTooLarge, detail));
         }
     }
     let bytes = Bytes::from(off_thread(move || table.finish()).await?);
     files.keep(question, Format::Parquet, revision, &bytes);
-    Ok(bytes)
+    Ok(reservation.hold(bytes))
+}
+
+/// Memory for a file that is made: so many bytes, or all that one response may have.
+async fn reserve(question: &Question, bytes: u64) -> Result<Reservation, Problem> {
+    let budget = question.app.pictures().pool().budget();
+    Ok(budget.reserve(Flow::interactive(), bytes.min(budget.largest())).await.map_err(PictureError::Memory)?)
 }
 
 /// Encoding takes a core for a while, and the async threads have other clients.

@@ -21,12 +21,13 @@ use crate::http::problem::{Code, Problem};
 use crate::http::ranges::broken_off;
 use crate::parameters::{Form, Parameter};
 use crate::pictures::{Keep, Order, Part, PictureError, SliceName, assembled};
+use crate::pool::{Flow, Reservation};
 use crate::render::PairQuery;
 use crate::spider::ScanId;
 use crate::volume::ElementType;
 
 /// Bytes of a batch at most: below what a ZIP file without extensions can say.
-const MOST_BYTES: u64 = 3 << 30;
+pub(super) const MOST_BYTES: u64 = 3 << 30;
 
 /// What is wanted, in this order.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -77,9 +78,13 @@ pub(in crate::http) fn batch() -> MethodRouter<App> {
             _ => None,
         })?;
         require_json(&question.headers)?;
-        let batch = read(&body_bytes(body, app.limits()).await?, app.limits().batch_slices)?;
+        let body = body_bytes(body, app).await?;
+        let batch = read(&body, app.limits().batch_slices)?;
+        drop(body);
+        let held = app.pictures().pool().budget().reserve(Flow::interactive(), batch.items.len() as u64 * Pair::BYTES);
+        let held = held.await.map_err(PictureError::Memory)?;
         let ordered = orders(&question, &batch, &PairQuery::parse(question.raw_pairs())?).await?;
-        send(app, ordered, only_images.unwrap_or(false))
+        send(app, ordered, held, only_images.unwrap_or(false))
     })
 }
 
@@ -103,7 +108,7 @@ async fn orders(question: &Question, batch: &Batch, query: &PairQuery) -> Result
     for (n, item) in batch.items.iter().enumerate() {
         let pair = order(question, item, query).await.map_err(|problem| problem.at(&format!("items[{n}]")))?;
         if let Some(first) = pairs.first() {
-            let (one, other) = (first.image(), pair.image());
+            let (one, other) = (&first.image, &pair.image);
             if (one.canvas(), one.element()) != (other.canvas(), other.element()) {
                 let detail = format!(
                     "items[{n}] is {:?} {} and items[0] is {:?} {}; a batch has one shape and one type: give size and dtype",
@@ -129,13 +134,13 @@ async fn order(question: &Question, item: &Item, query: &PairQuery) -> Result<Pa
     question.found(Pair::order(question.app.pictures(), &question.catalogue, scan, &slice, query)).await
 }
 
-fn send(app: &App, pairs: Vec<Pair>, only_images: bool) -> Result<Response, Problem> {
+fn send(app: &App, pairs: Vec<Pair>, held: Reservation, only_images: bool) -> Result<Response, Problem> {
     let Some(first) = pairs.first() else { return Err(Problem::retry()) };
     let count = pairs.len();
-    let image_header = npy::header(first.image().element(), &[&[count], &first.image_shape()[..]].concat());
+    let image_header = npy::header(first.image.element(), &[&[count], &first.image_shape()[..]].concat());
     let mask_header = npy::header(ElementType::Uint8, &[&[count], &first.mask.canvas()[..]].concat());
-    let image_len = image_header.len() as u64 + total(pairs.iter().flat_map(|pair| &pair.channels));
-    let mask_len = mask_header.len() as u64 + total(pairs.iter().map(|pair| &pair.mask));
+    let image_len = image_header.len() as u64 + pairs.iter().map(Pair::image_len).sum::<u64>();
+    let mask_len = mask_header.len() as u64 + pairs.iter().map(|pair| pair.mask.elements_len()).sum::<u64>();
     let facts = facts(&pairs);
     let member = |name: &str, len| zip::Member { name: name.to_owned(), len };
     let mut members = vec![member("image.npy", image_len), member("mask.npy", mask_len)];
@@ -146,19 +151,22 @@ fn send(app: &App, pairs: Vec<Pair>, only_images: bool) -> Result<Response, Prob
             format!("the batch would have {len} bytes; at most {MOST_BYTES} are sent: ask for fewer or smaller slices");
         return Err(Problem::new(Code::OutputTooLarge, detail));
     }
-    let pictures = Arc::clone(app.pictures());
-    let (images, masks): (Vec<_>, Vec<_>) = pairs.into_iter().map(|pair| (pair.channels, pair.mask)).unzip();
-    let elements = move |header: Vec<u8>, orders: Vec<Order>| {
-        let pictures = Arc::clone(&pictures);
-        let parts = orders.into_iter().map(move |order| Part::elements(&pictures, order, Keep::Yes));
+    let (pictures, flow) = (Arc::clone(app.pictures()), Flow::bulk());
+    // What is reserved for the list lasts as long as the list.
+    let pairs = Arc::new((pairs, held));
+    let elements = move |header: Vec<u8>, of: fn(&Pair) -> Vec<Order>| {
+        let (pictures, pairs) = (Arc::clone(&pictures), Arc::clone(&pairs));
+        let orders = (0..count).flat_map(move |n| pairs.0.get(n).map(of).unwrap_or_default());
+        let parts = orders.flat_map(move |order| Part::elements(&pictures, order, Keep::Yes, flow));
         assembled(std::iter::once(Part::ready(header)).chain(parts))
     };
-    let images = elements.clone()(image_header, images.into_iter().flatten().collect());
+    let images = elements.clone()(image_header, |pair| pair.channels().collect());
     let body = if only_images {
         Body::from_stream(images.inspect_err(broken_off))
     } else {
         let facts = facts.into_iter().map(|(_, bytes)| stream::once(async { Ok(bytes) }).boxed());
-        let contents = [images.boxed(), elements(mask_header, masks).boxed()].into_iter().chain(facts);
+        let masks = elements(mask_header, |pair| vec![pair.mask.clone()]);
+        let contents = [images.boxed(), masks.boxed()].into_iter().chain(facts);
         Body::from_stream(archived(members.into_iter().zip(contents).collect()).inspect_err(broken_off))
     };
     let mut response = Caching::NO_STORE.attach(Response::new(body));
@@ -173,23 +181,19 @@ fn send(app: &App, pairs: Vec<Pair>, only_images: bool) -> Result<Response, Prob
 /// Arrays that name each of the slices and place it: `scan_id`, `slice`, and `affine` as a pair has it.
 fn facts(pairs: &[Pair]) -> [(&'static str, Bytes); 3] {
     let count = pairs.len();
-    let scans: Vec<_> = pairs.iter().map(|pair| pair.image().scan().to_string()).collect();
-    let slices = pairs.iter().flat_map(|pair| (pair.image().slice() as i64).to_le_bytes());
-    let affines = pairs.iter().flat_map(|pair| pair.image().affine_lps().into_iter().flatten());
+    let scans: Vec<_> = pairs.iter().map(|pair| pair.image.scan().to_string()).collect();
+    let slices = pairs.iter().flat_map(|pair| (pair.image.slice() as i64).to_le_bytes());
+    let affines = pairs.iter().flat_map(|pair| pair.image.affine_lps().into_iter().flatten());
     let slices: Vec<_> = npy::header(ElementType::Int64, &[count]).into_iter().chain(slices).collect();
     let affine_header = npy::header(ElementType::Float64, &[count, 4, 4]);
     let affines: Vec<_> = affine_header.into_iter().chain(affines.flat_map(f64::to_le_bytes)).collect();
     [("scan_id.npy", npy::texts(&scans).into()), ("slice.npy", slices.into()), ("affine.npy", affines.into())]
 }
 
-fn total<'a>(orders: impl Iterator<Item = &'a Order>) -> u64 {
-    orders.map(Order::elements_len).sum()
-}
-
-type Chunks = stream::BoxStream<'static, Result<Bytes, PictureError>>;
+pub(super) type Chunks = stream::BoxStream<'static, Result<Bytes, PictureError>>;
 
 /// An archive of these members, sent while they are made.
-fn archived(members: Vec<(zip::Member, Chunks)>) -> impl stream::Stream<Item = Result<Bytes, PictureError>> {
+pub(super) fn archived(members: Vec<(zip::Member, Chunks)>) -> impl stream::Stream<Item = Result<Bytes, PictureError>> {
     let state = (zip::Archive::default(), members.into_iter(), None::<Chunks>, false);
     stream::try_unfold(state, async |(mut archive, mut members, mut current, ended)| {
         if ended {

@@ -1,30 +1,38 @@
 //! `GET /v1/scans/{id}/slices/{k}/pair.npz`: an image and its mask in one file.
 
+use axum::http::Method;
 use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 use bytes::Bytes;
+use futures_util::stream::{self, StreamExt, TryStreamExt};
 
+use super::batch::{MOST_BYTES, archived};
 use crate::formats::{npy, zip};
 use crate::http::app::{App, Question};
 use crate::http::caching::Validator;
 use crate::http::extract::{ScanPath, SlicePath};
 use crate::http::freshness::EntityTag;
-use crate::http::problem::Problem;
+use crate::http::problem::{Code, Problem};
 use crate::http::provenance::named;
-use crate::http::ranges::{File, decided};
+use crate::http::ranges::{SentFile, decided};
 use crate::parameters::Pairs;
-use crate::pictures::{Catalogue, Order, PictureError, Pictures, SliceName};
+use crate::pictures::{Catalogue, Keep, Order, Part, PictureError, Pictures, SliceName, assembled};
+use crate::pool::Flow;
 use crate::render::PairQuery;
 use crate::spider::ScanId;
 use crate::volume::ElementType;
 
-/// The orders of a pair: the channels of its image, and its mask.
+/// The orders of a pair: its image, its mask, and the slices that are the channels of the image.
 pub(super) struct Pair {
-    pub(super) channels: Vec<Order>,
+    pub(super) image: Order,
     pub(super) mask: Order,
+    channels: Vec<usize>,
 }
 
 impl Pair {
+    /// Bytes that one takes, roughly.
+    pub(super) const BYTES: u64 = 1200;
+
     /// Checks a pair. Costs no I/O.
     pub(super) fn order(
         pictures: &Pictures,
@@ -35,27 +43,30 @@ impl Pair {
     ) -> Result<Self, PictureError> {
         let image = pictures.order(catalogue, scan, slice, &query.image)?;
         let mask = pictures.order(catalogue, scan, slice, &query.mask)?;
-        let channels = query.channels(image.slice(), image.slices_of_view()).map(|k| image.at(k)).collect();
-        Ok(Self { channels, mask })
+        let channels = query.channels(image.slice(), image.slices_of_view()).collect();
+        Ok(Self { image, mask, channels })
     }
 
-    /// The slice's own image.
-    pub(super) fn image(&self) -> &Order {
-        // The channels are an odd number, and the slice is in their middle.
-        self.channels.get(self.channels.len() / 2).unwrap_or(&self.mask)
+    /// The channels of the image; one, unless there is context.
+    pub(super) fn channels(&self) -> impl ExactSizeIterator<Item = Order> {
+        self.channels.iter().map(|&slice| self.image.at(slice))
+    }
+
+    /// Bytes of the image's elements.
+    pub(super) fn image_len(&self) -> u64 {
+        self.channels.len() as u64 * self.image.elements_len()
     }
 
     /// (rows, columns), or with context (channels, rows, columns).
     pub(super) fn image_shape(&self) -> Vec<usize> {
-        let canvas = self.image().canvas();
+        let canvas = self.image.canvas();
         if self.channels.len() > 1 { [&[self.channels.len()], &canvas[..]].concat() } else { canvas.to_vec() }
     }
 
     /// A text that changes whenever the bytes of the pair do.
     pub(super) fn validator(&self) -> String {
-        let Self { channels, mask } = self;
-        let channels: Vec<_> = channels.iter().map(Order::validator).collect();
-        format!("{} {} {}", channels.len(), channels.join(" "), mask.validator())
+        let channels: Vec<_> = self.channels().map(|channel| channel.validator()).collect();
+        format!("{} {} {}", channels.len(), channels.join(" "), self.mask.validator())
     }
 }
 
@@ -77,47 +88,53 @@ async fn answer(question: &Question, revision: u64, pair: Result<Pair, PictureEr
     if let Some(response) = decided(&validator, &question.headers) {
         return Ok(response);
     }
-    let image = pair.image().clone();
-    let bytes = archive(&question.app, pair).await?.into();
-    let response = File { bytes, media_type: NPZ, validator }.answer(&question.headers);
-    Ok(named(response, &image, image.slice()..=image.slice()))
+    let image = pair.image.clone();
+    let contents = contents(&question.app, pair);
+    let len = zip::len(&contents.iter().map(|(member, _)| member.clone()).collect::<Vec<_>>());
+    if len > MOST_BYTES {
+        let detail = format!(
+            "the pair would have {len} bytes; at most {MOST_BYTES} are sent: ask for less context or a smaller size"
+        );
+        return Err(Problem::new(Code::OutputTooLarge, detail));
+    }
+    let contents = contents.into_iter().map(|(member, parts)| (member, assembled(parts.into_iter()).boxed()));
+    let mut chunks = archived(contents.collect()).boxed();
+    if question.method != Method::HEAD && len <= MADE_BEFORE_BYTES {
+        // What goes wrong while it is made can still be said.
+        let made: Vec<Bytes> = chunks.try_collect().await?;
+        chunks = stream::iter(made.into_iter().map(Ok)).boxed();
+    }
+    let file = SentFile { len: Some(len), validator, media_type: NPZ };
+    Ok(named(file.answer_in_order(&question.headers, chunks), &image, image.slice()..=image.slice()))
 }
+
+/// Pairs of at most so many bytes are made before their answer begins.
+const MADE_BEFORE_BYTES: u64 = 8 << 20;
 
 pub(super) const NPZ: &str = "application/octet-stream";
 
 /// `image`, `mask`, `spacing` (from slice to slice, row to row, column to column, millimetres) and `affine`: (slices from
 /// this one, row, column, 1) → millimetres, LPS. This slice is 0, whatever its number.
-async fn archive(app: &App, pair: Pair) -> Result<Vec<u8>, PictureError> {
-    let affine = pair.image().affine_lps();
+fn contents(app: &App, pair: Pair) -> Vec<(zip::Member, Vec<Part>)> {
+    let flow = Flow::interactive();
+    let affine = pair.image.affine_lps();
     let spacing = [0, 1, 2].map(|axis: usize| affine.iter().map(|row| row[axis] * row[axis]).sum::<f64>().sqrt());
-    let image_header = npy::header(pair.image().element(), &pair.image_shape());
+    let image_header = npy::header(pair.image.element(), &pair.image_shape());
     let mask_header = npy::header(ElementType::Uint8, &pair.mask.canvas());
-    let mut members = vec![("image.npy", vec![image_header.into()])];
-    for order in pair.channels {
-        members[0].1.push(elements(app, order).await?);
-    }
-    members.push(("mask.npy", vec![mask_header.into(), elements(app, pair.mask).await?]));
-    members.push(("spacing.npy", vec![numbers(&[3], &spacing)]));
-    members.push(("affine.npy", vec![numbers(&[4, 4], affine.as_flattened())]));
-    let len = |parts: &[Bytes]| parts.iter().map(|part| part.len() as u64).sum();
-    let member = |(name, parts): &(&str, Vec<Bytes>)| zip::Member { name: (*name).to_owned(), len: len(parts) };
-    let mut file = Vec::with_capacity(zip::len(&members.iter().map(member).collect::<Vec<_>>()) as usize);
-    let mut archive = zip::Archive::default();
-    for content in &members {
-        file.extend(archive.begin(member(content)));
-        for part in &content.1 {
-            archive.update(part);
-            file.extend_from_slice(part);
-        }
-        file.extend(archive.finish_member());
-    }
-    file.extend(archive.finish());
-    Ok(file)
-}
-
-async fn elements(app: &App, order: Order) -> Result<Bytes, PictureError> {
-    let (drawn, _) = app.pictures().draw(order).await?;
-    Ok(drawn.bytes.slice(npy::array_start(&drawn.bytes).unwrap_or(0)..))
+    let member = |name: &str, parts: Vec<Part>| {
+        let len = parts.iter().filter_map(Part::len).sum();
+        (zip::Member { name: name.to_owned(), len }, parts)
+    };
+    let array = |name, header: Vec<u8>, orders: Vec<Order>| {
+        let elements = orders.into_iter().flat_map(|order| Part::elements(app.pictures(), order, Keep::Yes, flow));
+        member(name, std::iter::once(Part::ready(header)).chain(elements).collect())
+    };
+    vec![
+        array("image.npy", image_header, pair.channels().collect()),
+        array("mask.npy", mask_header, vec![pair.mask]),
+        member("spacing.npy", vec![Part::ready(numbers(&[3], &spacing))]),
+        member("affine.npy", vec![Part::ready(numbers(&[4, 4], affine.as_flattened()))]),
+    ]
 }
 
 fn numbers(shape: &[usize], values: &[f64]) -> Bytes {

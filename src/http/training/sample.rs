@@ -14,8 +14,6 @@ use crate::store::GroupName;
 /// Bytes of a sample's JSON, filled up with spaces. Those of the release take some five thousand.
 pub(super) const JSON_BYTES: usize = 8192;
 
-/// Memory for what is said of scans, in bytes, roughly.
-const KEPT_BYTES: u64 = 64 << 20;
 /// What a scan's common part takes of it.
 const COMMON_BYTES: u32 = 32 << 10;
 /// What one label of one slice takes of it: a map of names and values.
@@ -38,12 +36,13 @@ struct OfScan {
 }
 
 impl Samples {
-    pub(in crate::http) fn new() -> Self {
+    /// Keeps at most `budget` bytes, roughly.
+    pub(in crate::http) fn new(budget: u64) -> Self {
         let weight = |_: &Key, scan: &Arc<OfScan>| {
             let labels: usize = scan.labels.iter().filter_map(Json::as_array).map(Vec::len).sum();
             COMMON_BYTES + LABEL_BYTES * u32::try_from(labels).unwrap_or(0)
         };
-        Self { kept: Cache::builder().max_capacity(KEPT_BYTES).weigher(weight).build() }
+        Self { kept: Cache::builder().max_capacity(budget).weigher(weight).build() }
     }
 
     /// The JSON of a sample: exactly [`JSON_BYTES`] bytes. `slice` is canonical.

@@ -18,6 +18,7 @@ use crate::http::problem::Problem;
 use crate::http::ranges::SentFile;
 use crate::parameters::{Form, Pairs, Parameter, ParameterError};
 use crate::pictures::{Catalogue, Keep, Order, Part, PictureError, Pictures, SliceName, Snapshot};
+use crate::pool::Flow;
 use crate::query::{Filter, Table};
 use crate::render::{PairQuery, PictureKind, PictureQuery};
 use crate::spider::ScanId;
@@ -45,6 +46,7 @@ pub(in crate::http) fn stream_parameters() -> Vec<Parameter> {
 /// How samples are written.
 #[derive(Debug, Clone)]
 struct Format {
+    flow: Flow,
     pair: PairQuery,
     /// Image and mask as PNG instead.
     png: Option<(PictureQuery, PictureQuery)>,
@@ -82,11 +84,14 @@ pub(in crate::http) fn stream() -> MethodRouter<App> {
         let validator = Validator::of_revision(tag, catalogue.revision);
         let source = Source { app: question.app.clone(), catalogue };
         let len = if samples.len() <= COUNTED { format.len(&source, &samples)? } else { None };
-        let samples = Arc::new(samples);
         let count = samples.len();
+        // What is reserved for the list lasts as long as the list.
+        let held = (samples.len() * size_of::<(ScanId, usize)>()) as u64;
+        let held = source.pictures().pool().budget().reserve(Flow::interactive(), held).await;
+        let samples = Arc::new((samples, held.map_err(PictureError::Memory)?));
         let parts = move || {
             let (source, format, samples) = (source.clone(), format.clone(), Arc::clone(&samples));
-            let of_samples = (0..samples.len()).flat_map(move |n| match samples.get(n) {
+            let of_samples = (0..samples.0.len()).flat_map(move |n| match samples.0.get(n) {
                 Some(&(scan, slice)) => format.parts(&source, scan, slice),
                 None => Vec::new(),
             });
@@ -106,9 +111,9 @@ impl Format {
             "png" => Some(true),
             _ => None,
         })?;
-        let pair = PairQuery::parse(question.raw_pairs())?;
+        let (flow, pair) = (Flow::bulk(), PairQuery::parse(question.raw_pairs())?);
         if !is_png.unwrap_or(false) {
-            return Ok(Self { pair, png: None });
+            return Ok(Self { flow, pair, png: None });
         }
         if pair.context > 0 {
             return Err(ParameterError::conflict(
@@ -122,7 +127,7 @@ impl Format {
             let own: Vec<_> = own.filter(|(name, _)| !(kind.is_mask() && name == "filter")).cloned().collect();
             PictureQuery::parse(kind, &own)
         };
-        Ok(Self { pair, png: Some((of(PictureKind::ImagePng)?, of(PictureKind::MaskPng)?)) })
+        Ok(Self { flow, pair, png: Some((of(PictureKind::ImagePng)?, of(PictureKind::MaskPng)?)) })
     }
 
     /// Bytes of the whole archive, if they are known.
@@ -133,7 +138,8 @@ impl Format {
         let mut len = tar::END.len() as u64;
         for &(scan, slice) in samples {
             let pair = self.pair(source, scan, slice)?;
-            let (image, mask) = (npy_len(pair.image_shape().len(), &pair.channels), npy_len(2, [&pair.mask]));
+            let image = npy_len(pair.image_shape().len(), pair.image_len());
+            let mask = npy_len(2, pair.mask.elements_len());
             len += tar::member_len(image) + tar::member_len(mask) + tar::member_len(JSON_BYTES as u64);
         }
         Ok(Some(len))
@@ -150,7 +156,7 @@ impl Format {
     fn parts(&self, source: &Source, scan: ScanId, slice: usize) -> Vec<Part> {
         let made = match &self.png {
             None => self.arrays(source, scan, slice),
-            Some((image, mask)) => pngs(source, scan, slice, image, mask),
+            Some((image, mask)) => pngs(source, self.flow, scan, slice, image, mask),
         };
         made.unwrap_or_else(|error| vec![Part::later(None, async { Err(error) })])
     }
@@ -158,11 +164,14 @@ impl Format {
     fn arrays(&self, source: &Source, scan: ScanId, slice: usize) -> Result<Vec<Part>, PictureError> {
         let pair = self.pair(source, scan, slice)?;
         let name = name(scan, slice);
-        let json = json_part(source, scan, slice, pair.image());
-        let image_header = npy::header(pair.image().element(), &pair.image_shape());
-        let mut parts = array_member(source.pictures(), &format!("{name}.image.npy"), &image_header, pair.channels);
+        let json = json_part(source, scan, slice, &pair.image);
+        let image_header = npy::header(pair.image.element(), &pair.image_shape());
+        let channels = pair.channels().collect();
+        let member =
+            |name: &str, header: &[u8], orders| array_member(source.pictures(), self.flow, name, header, orders);
+        let mut parts = member(&format!("{name}.image.npy"), &image_header, channels);
         let mask_header = npy::header(ElementType::Uint8, &pair.mask.canvas());
-        parts.extend(array_member(source.pictures(), &format!("{name}.mask.npy"), &mask_header, vec![pair.mask]));
+        parts.extend(member(&format!("{name}.mask.npy"), &mask_header, vec![pair.mask]));
         parts.extend(json);
         Ok(parts)
     }
@@ -174,15 +183,14 @@ fn name(scan: ScanId, slice: usize) -> String {
 }
 
 /// Bytes of a `.npy` file with these elements. Its header is as long for every shape of so many axes that there is.
-fn npy_len<'a>(axes: usize, orders: impl IntoIterator<Item = &'a Order>) -> u64 {
-    let elements: u64 = orders.into_iter().map(Order::elements_len).sum();
+fn npy_len(axes: usize, elements: u64) -> u64 {
     npy::header(ElementType::Uint16, &vec![1; axes]).len() as u64 + elements
 }
 
-fn array_member(pictures: &Arc<Pictures>, name: &str, header: &[u8], orders: Vec<Order>) -> Vec<Part> {
+fn array_member(pictures: &Arc<Pictures>, flow: Flow, name: &str, header: &[u8], orders: Vec<Order>) -> Vec<Part> {
     let len = header.len() as u64 + orders.iter().map(Order::elements_len).sum::<u64>();
     let mut parts = vec![Part::ready([&tar::header(name, len)[..], header].concat())];
-    parts.extend(orders.into_iter().map(|order| Part::elements(pictures, order, Keep::Yes)));
+    parts.extend(orders.into_iter().flat_map(|order| Part::elements(pictures, order, Keep::Yes, flow)));
     parts.push(Part::ready(vec![0; tar::padding(len)]));
     parts
 }
@@ -198,6 +206,7 @@ fn json_part(source: &Source, scan: ScanId, slice: usize, image: &Order) -> [Par
 
 fn pngs(
     source: &Source,
+    flow: Flow,
     scan: ScanId,
     slice: usize,
     image: &PictureQuery,
@@ -208,7 +217,7 @@ fn pngs(
     let member = |order: Order, suffix: &str| {
         let (name, pictures) = (format!("{}.{suffix}", name(scan, slice)), Arc::clone(source.pictures()));
         Part::later(None, async move {
-            let drawn = pictures.draw_patiently(order, Keep::Yes).await?;
+            let drawn = pictures.draw_for_file(order, Keep::Yes, flow).await?;
             let len = drawn.bytes.len() as u64;
             Ok([&tar::header(&name, len)[..], &drawn.bytes, &vec![0; tar::padding(len)]].concat().into())
         })

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::parameters::decode;
-use crate::render::{Limits, PictureQuery};
+use crate::render::{Filter, Limits, PictureQuery};
 use crate::volume::Orientation;
 
 const SHAPE: [usize; 3] = [1, 9, 7];
@@ -108,5 +108,39 @@ proptest! {
         let file = picture.render(&RenderInput { planes: &planes, facts: &facts, quantiles: &[] }).unwrap().bytes;
         prop_assert_eq!(elements(&file, 1).len(), (width * height) as usize);
         prop_assert!(elements(&file, 1).all(|label| label[0] == 0 || slice.bytes.contains(&label[0])));
+    }
+
+    /// Whatever the kind, filter, fit and outline: rows that are rendered by themselves are those of the whole.
+    #[test]
+    fn rows_rendered_apart_are_those_of_the_whole(
+        (kind, query) in prop::sample::select(&[
+            (PictureKind::ImagePng, "window=auto&bits=16"), (PictureKind::ImageNpy, "dtype=float64"),
+            (PictureKind::ImageNpy, "window=hf"), (PictureKind::MaskNpy, "map=semantic"), (PictureKind::MaskPng, "palette"),
+            (PictureKind::OverlayPng, "outline=1"), (PictureKind::OverlayPng, "outline=16"), (PictureKind::OverlayPng, ""),
+            (PictureKind::MontagePng, "outline=3"),
+        ][..]),
+        filter in prop::sample::select(&Filter::ALL[..]),
+        size in prop::sample::select(&["size=native", "width=23&height=31", "width=3&height=4", "width=11&height=5"][..]),
+        fit in prop::sample::select(&["stretch", "contain", "cover"][..]),
+        image in prop::collection::vec(-100i16..900, 63),
+        mask in prop::collection::vec(prop::sample::select(&LABELS[..]), 63),
+        cuts in prop::collection::vec(0usize..62, 0..5),
+    ) {
+        let facts = facts();
+        let filter = if kind.is_mask() { String::new() } else { format!("&filter={filter}") };
+        let query = format!("{query}&{size}&fit={fit}{filter}");
+        let picture = PictureQuery::parse(kind, &decode(query.trim_start_matches('&'))).unwrap();
+        let picture = picture.resolve(&facts, Limits { max_pixels: 1 << 24 }).unwrap();
+        let image: Vec<u8> = image.iter().flat_map(|value| value.to_le_bytes()).collect();
+        let slice = |element, bytes| Slice { element, rows: SHAPE[1], columns: SHAPE[2], bytes };
+        let plane = Plane { image: Some(slice(ElementType::Int16, &image)), mask: Some(slice(ElementType::Uint8, &mask)) };
+        let input = RenderInput { planes: &[plane; 3], facts: &facts, quantiles: &[] };
+        let [height, _] = picture.file_size();
+        let whole = picture.pixels(&input, 0..height).unwrap();
+        let mut cuts: Vec<_> = cuts.into_iter().map(|cut| cut.min(height)).chain([0, height]).collect();
+        cuts.sort_unstable();
+        let bands = cuts.windows(2).map(|cut| picture.pixels(&input, cut[0]..cut[1]).unwrap());
+        prop_assert!(bands.flatten().eq(whole.iter().copied()), "{}", query);
+        prop_assert_eq!(whole.len() as u64, picture.pixel_bytes());
     }
 }

@@ -1,6 +1,9 @@
 //! Filters that are separable convolutions: every output sample is a weighted sum of input samples, first along each row,
 //! then along each column. Weights are made once per axis.
 
+use std::cell::RefCell;
+use std::rc::Rc;
+
 use super::source::read_row;
 use super::{AxisSampling, Sampling, ValueScale};
 use crate::volume::Slice;
@@ -85,6 +88,27 @@ fn windows(axis: AxisSampling, kernel: Kernel) -> Vec<Window> {
     (0..axis.len).map(|n| Window::new(axis, kernel, n)).collect()
 }
 
+thread_local! {
+    /// Those of the columns that this thread resized last: the bands of a picture have them in common.
+    static RECENT: RefCell<Vec<Recent>> = const { RefCell::new(Vec::new()) };
+}
+
+type Recent = ((AxisSampling, Kernel), Rc<[Window]>);
+
+const REMEMBERED: usize = 4;
+
+fn recent_windows(axis: AxisSampling, kernel: Kernel) -> Rc<[Window]> {
+    RECENT.with_borrow_mut(|recent| {
+        if let Some((_, windows)) = recent.iter().find(|(of, _)| *of == (axis, kernel)) {
+            return Rc::clone(windows);
+        }
+        recent.truncate(REMEMBERED - 1);
+        let made: Rc<[Window]> = windows(axis, kernel).into();
+        recent.insert(0, ((axis, kernel), Rc::clone(&made)));
+        made
+    })
+}
+
 /// Resizes with `kernel`.
 pub(super) fn resample(
     slice: Slice<'_>,
@@ -93,7 +117,7 @@ pub(super) fn resample(
     kernel: Kernel,
     mut row_done: impl FnMut(usize, &[f64]),
 ) {
-    let columns = windows(sampling.columns, kernel);
+    let columns = recent_windows(sampling.columns, kernel);
     let rows = windows(sampling.rows, kernel);
     let kept = rows.iter().map(|window| window.weights.len()).max().unwrap_or(0);
     let mut source = vec![0.0; slice.columns];
