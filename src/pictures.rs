@@ -200,6 +200,19 @@ impl Pictures {
         self.renewed().await.map(drop)
     }
 
+    /// Checks that the index can be read. As long as it is the catalogue's, this takes neither locks nor connections that
+    /// other requests use.
+    ///
+    /// # Errors
+    /// [`IndexError`].
+    pub async fn check_index(&self) -> Result<(), IndexError> {
+        let catalogue = self.catalogue();
+        match catalogue.reader().probe().await {
+            Ok(Some(revision)) if revision == catalogue.revision => Ok(()),
+            _ => self.renew().await,
+        }
+    }
+
     async fn renewed(&self) -> Result<Snapshot, IndexError> {
         let _alone = self.renewing.lock().await;
         let known = self.catalogue();

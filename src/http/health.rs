@@ -33,7 +33,7 @@ pub(super) async fn ready(State(app): State<App>) -> Result<Response, Problem> {
     if app.is_stopping() {
         return Err(Problem::new(Code::NotReady, "the server is stopping"));
     }
-    app.pictures().renew().await.map_err(|error| unready(&error, Problem::index_state(&error)))?;
+    app.pictures().check_index().await.map_err(|error| unready(&error, Problem::index_state(&error)))?;
     let is_there = app.pictures().store_is_there().await;
     if !is_there.map_err(|error| unready(&error, "the data folder cannot be read"))? {
         return Err(Problem::new(Code::NotReady, "the data folder does not hold the scans any more"));

@@ -49,6 +49,8 @@ const OPEN_ATTEMPTS: usize = 5;
 #[derive(Debug, Clone)]
 pub struct Reader {
     pool: SqlitePool,
+    /// One connection for readiness alone, which queries of tables cannot keep waiting.
+    probe: SqlitePool,
     path: Arc<Path>,
     /// Which file it is; `None` for a copy that has no name any more.
     file: Option<FileIdentity>,
@@ -57,8 +59,8 @@ pub struct Reader {
 }
 
 /// Connections of which each begins without the deadline that a query left behind whose client went away.
-fn connections() -> SqlitePoolOptions {
-    let options = SqlitePoolOptions::new().max_connections(CONNECTIONS).idle_timeout(None).max_lifetime(None);
+fn connections(most: u32) -> SqlitePoolOptions {
+    let options = SqlitePoolOptions::new().max_connections(most).idle_timeout(None).max_lifetime(None);
     options.acquire_timeout(ACQUIRE_TIMEOUT).before_acquire(|connection, _| {
         Box::pin(async {
             connection.lock_handle().await?.remove_progress_handler();
@@ -121,10 +123,11 @@ impl Reader {
             IndexError::of_damage(path, source)
                 .unwrap_or_else(|source| IndexError::Open { path: path.to_owned(), source })
         };
-        let pool = connections().connect_with(options).await.map_err(open)?;
+        let pool = connections(CONNECTIONS).connect_with(options.clone()).await.map_err(open)?;
         let all = futures_util::future::try_join_all((0..CONNECTIONS).map(|_| pool.acquire())).await.map_err(open)?;
         drop(all);
-        let reader = Self { pool, path: path.into(), file, time_limit: TIME_LIMIT };
+        let probe = connections(1).connect_with(options).await.map_err(open)?;
+        let reader = Self { pool, probe, path: path.into(), file, time_limit: TIME_LIMIT };
         reader.check_schema(path.to_owned()).await?;
         Ok(reader)
     }
@@ -135,8 +138,7 @@ impl Reader {
     /// # Errors
     /// [`IndexError`] when there is no index any more, or one that cannot be opened.
     pub async fn reopened_if_replaced(&self) -> Result<Option<Self>, IndexError> {
-        let Some(file) = self.file else { return Ok(None) };
-        if FileIdentity::of(&self.path).await? == file && !self.is_worn() {
+        if !self.is_outdated().await? {
             return Ok(None);
         }
         let reader = Self::open_file(&self.path).await?;
@@ -174,6 +176,24 @@ impl Reader {
     /// [`IndexError::Busy`] or [`IndexError::Unreadable`].
     pub async fn begin(&self) -> Result<ReadTransaction, IndexError> {
         ReadTransaction::begin(&self.pool, &self.path, self.time_limit).await
+    }
+
+    /// The revision of the index at this moment, however many other queries are under way; `None` when the index has to be opened
+    /// again, see [`Reader::reopened_if_replaced`].
+    ///
+    /// # Errors
+    /// As of [`Reader::begin`], and [`IndexError::Missing`] when there is no index any more.
+    pub async fn probe(&self) -> Result<Option<u64>, IndexError> {
+        if self.is_outdated().await? {
+            return Ok(None);
+        }
+        Ok(Some(ReadTransaction::begin(&self.probe, &self.path, self.time_limit).await?.revision()))
+    }
+
+    /// Whether the path names another file by now, or connections were lost; never for a copy.
+    async fn is_outdated(&self) -> Result<bool, IndexError> {
+        let Some(file) = self.file else { return Ok(false) };
+        Ok(FileIdentity::of(&self.path).await? != file || self.is_worn())
     }
 
     async fn check_schema(&self, path: PathBuf) -> Result<(), IndexError> {
