@@ -236,7 +236,8 @@ impl Question {
         &self,
         make: impl Future<Output = Result<Answer<T>, Problem>>,
     ) -> Result<Response, Problem> {
-        self.app.shared.documents.answer(&self.uri, self.catalogue.revision, &self.headers, make).await
+        let (documents, budget) = (&self.app.shared.documents, self.app.pictures().pool().budget());
+        documents.answer(&self.uri, self.catalogue.revision, &self.headers, budget, make).await
     }
 
     /// What was found in the catalogue, or why it is not there: the catalogue has scans with a volume only, and the index tells a
