@@ -42,8 +42,10 @@ mod revocable;
 mod route;
 mod scans;
 mod server;
+mod shared_stream;
 mod signable;
 mod slices;
+mod slow_reader;
 mod splits;
 mod stats;
 mod tables;
@@ -72,6 +74,7 @@ pub use byte_range::ByteRange;
 pub use limits::Limits;
 pub use origins::AllowedOrigins;
 pub use server::{Connections, Stop, serve};
+pub use slow_reader::ReadRate;
 
 use audit::AuditBody;
 use bodies::{LabelBody, ScanDetail};

@@ -10,7 +10,7 @@ use clap::{ArgAction, Args};
 use super::Failure;
 use crate::access::{Authenticator, TokenFile, UrlSigner};
 use crate::environment::{self, InvalidBoolean};
-use crate::http::{AllowedOrigins, Connections, Limits};
+use crate::http::{AllowedOrigins, Connections, Limits, ReadRate};
 use crate::pool::{MemoryPlan, PlanError};
 use crate::store::{KeptSlices, Place};
 
@@ -20,6 +20,10 @@ const ALLOW_ANONYMOUS: &str = "SAGITTAL_ALLOW_ANONYMOUS";
 const OTHER_HEADER_BYTES: usize = 8 << 10;
 /// Bytes of a connection's buffers at most.
 const LARGEST_BUFFER: usize = 64 << 10;
+
+/// How long a client that has closed its sending side may wait for its response to begin. Longer than all but the largest
+/// renderings take; one that has closed its whole connection costs its own share of the threads for so long.
+const HALF_CLOSE_TIME: Duration = Duration::from_secs(5);
 
 /// Where and how to serve.
 #[derive(Debug, Clone, Args)]
@@ -94,9 +98,12 @@ pub(super) struct GuardSettings {
     /// Seconds until an answer must begin; streams may take as long as they like.
     #[arg(long, env = "SAGITTAL_ANSWER_SECONDS", default_value_t = 60.0, value_parser = seconds)]
     answer_seconds: f64,
-    /// Seconds that a client may read nothing of an answer that waits for it.
+    /// Seconds of waiting for a client to read its response after which --min-read-rate must be met.
     #[arg(long, env = "SAGITTAL_WRITE_SECONDS", default_value_t = 120.0, value_parser = seconds)]
     write_seconds: f64,
+    /// Bytes per second that a client must read, on average over --write-seconds, while its response waits for it.
+    #[arg(long, env = "SAGITTAL_MIN_READ_RATE", default_value_t = 32_768)]
+    min_read_rate: u64,
     /// Bytes of an address, path and query.
     #[arg(long, env = "SAGITTAL_MAX_ADDRESS_BYTES", default_value_t = 16_384)]
     max_address_bytes: usize,
@@ -160,7 +167,11 @@ impl GuardSettings {
             buffer_bytes,
             header_time: Duration::from_secs_f64(self.header_seconds),
             keep_alive_time: Duration::from_secs_f64(self.keep_alive_seconds),
-            write_time: Duration::from_secs_f64(self.write_seconds),
+            read_rate: ReadRate {
+                window: Duration::from_secs_f64(self.write_seconds),
+                bytes_per_second: self.min_read_rate,
+            },
+            half_close_time: HALF_CLOSE_TIME,
             farewell: Duration::from_secs_f64(self.farewell_seconds),
             drain_time: Duration::from_secs_f64(self.drain_seconds),
         }

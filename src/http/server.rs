@@ -10,12 +10,11 @@ use std::time::{Duration, Instant};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
-use hyper_util::service::TowerToHyperService;
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
-use tokio_io_timeout::TimeoutStream;
 use tokio_util::io::InspectReader;
+use tower::ServiceExt;
 
 use super::app::App;
 use super::head_timer::HeadTimer;
@@ -23,6 +22,8 @@ use super::host::FromConnection;
 use super::lingering::LingeringClose;
 use super::problem::{Code, Problem};
 use super::router;
+use super::shared_stream::SharedStream;
+use super::slow_reader::{MinimumReadRate, ReadRate};
 
 /// Clients that are being told that there are too many; more are hung up on.
 const MOST_REFUSALS: usize = 256;
@@ -40,8 +41,10 @@ pub struct Connections {
     pub header_time: Duration,
     /// How long a connection may idle between two requests.
     pub keep_alive_time: Duration,
-    /// How long a client may read nothing of an answer that waits for it.
-    pub write_time: Duration,
+    /// What a client must read of responses that wait for it.
+    pub read_rate: ReadRate,
+    /// How long a client that has closed its sending side may wait for its response to begin.
+    pub half_close_time: Duration,
     /// How long the server goes on answering, but as one that is not ready any more, after it is asked to stop gently.
     pub farewell: Duration,
     /// How long requests in flight may take to finish after that, and their clients to hear the end of the answers.
@@ -83,6 +86,11 @@ struct House {
     stopping_since: Arc<OnceLock<Instant>>,
     accepted: AtomicU64,
 }
+
+/// The client does not wait for its response any more.
+#[derive(Debug, thiserror::Error)]
+#[error("the client closed the connection before its response began")]
+struct ClientGone;
 
 /// The other end of the connection that a request came on.
 #[derive(Debug, Clone, Copy)]
@@ -151,9 +159,9 @@ impl House {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "could not set TCP_NODELAY");
         }
-        let mut stream = TimeoutStream::new(stream);
-        stream.set_write_timeout(Some(self.connections.write_time));
-        let stream = LingeringClose::new(Box::pin(stream), Arc::clone(&self.stopping_since));
+        let shared = SharedStream::new(stream);
+        let stream = MinimumReadRate::new(shared.clone(), self.connections.read_rate);
+        let stream = LingeringClose::new(stream, Arc::clone(&self.stopping_since));
         let timer = HeadTimer::new(self.connections.header_time, self.connections.keep_alive_time);
         let noted = timer.clone();
         let stream = InspectReader::new(stream, move |bytes: &[u8]| {
@@ -162,14 +170,21 @@ impl House {
             }
         });
         let peer = Peer { address: peer, connection: self.accepted.fetch_add(1, Ordering::Relaxed) };
-        let service = TowerToHyperService::new(tower::ServiceExt::map_request(
-            self.router.clone(),
-            move |mut request: hyper::Request<Incoming>| {
-                request.extensions_mut().insert(FromConnection);
-                request.extensions_mut().insert(peer);
-                request.map(axum::body::Body::new)
-            },
-        ));
+        let (router, grace) = (self.router.clone(), self.connections.half_close_time);
+        let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(FromConnection);
+            request.extensions_mut().insert(peer);
+            let response = router.clone().oneshot(request.map(axum::body::Body::new));
+            let shared = shared.clone();
+            async move {
+                // Dropping the response's future drops what was queued for it.
+                tokio::select! {
+                    biased;
+                    response = response => response.map_err(|never| match never {}),
+                    () = shared.client_gone(grace) => Err(ClientGone),
+                }
+            }
+        });
         let connection = hyper::server::conn::http1::Builder::new()
             .timer(timer)
             // The timer alone decides how long that is.

@@ -1,15 +1,14 @@
 //! Pictures over HTTP: the right voxels, the right headers, the right refusals, drawn once.
 
 use std::io::Cursor;
-use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use futures_util::FutureExt;
-use sagittal::pool::{Flow, Pool};
+use sagittal::pool::Pool;
 
-use crate::support::{Answer, Kind, Release, SHAPE, Service, label, value};
+use crate::support::{Answer, Kind, Release, SHAPE, Service, held_pool, label, value};
 
 /// Width, height and samples of a PNG; 16-bit samples as they are meant.
 fn png(answer: &Answer) -> (u32, u32, Vec<u16>) {
@@ -191,28 +190,6 @@ fn sixty_four_clients_at_once_cost_one_drawing() {
     assert!(answers.iter().all(|answer| answer.body == answers[0].body));
 }
 
-/// A pool whose only thread is taken until the sender is dropped, so that every rendering waits.
-fn held_pool() -> (Pool, Sender<()>) {
-    let pool = Pool::new(1, 256).unwrap();
-    let (release, released) = mpsc::channel();
-    let mut holding = Box::pin(pool.run(Flow::interactive(), 1, move || released.recv()));
-    assert!(holding.as_mut().now_or_never().is_none());
-    while pool.pieces_begun() == 0 {
-        std::thread::yield_now();
-    }
-    // What has begun goes on, whether or not anybody waits for it.
-    drop(holding);
-    (pool, release)
-}
-
-/// Renderings that run or wait, as the service counts them.
-async fn queued(service: &Service) -> u64 {
-    let metrics = service.answer(Request::get("/metrics").body(Body::empty()).unwrap()).await;
-    let text = String::from_utf8(metrics.body).unwrap();
-    let line = text.lines().find_map(|line| line.strip_prefix("sagittal_queue_pictures ")).unwrap();
-    line.parse().unwrap()
-}
-
 #[test]
 fn a_response_that_does_not_begin_in_time_is_given_up() {
     let data = tempfile::tempdir().unwrap();
@@ -241,11 +218,11 @@ fn a_rendering_goes_on_while_anybody_waits_and_no_longer() {
         for client in clients.iter_mut().chain([&mut only]) {
             assert!(client.now_or_never().is_none(), "every client waits");
         }
-        assert_eq!(queued(&service).await, 2);
+        assert_eq!(service.queued().await, 2);
         // Five of six give up, the one whose request started the rendering among them, and the only one of another.
         let last = clients.pop().unwrap();
         drop((clients, only));
-        assert_eq!(queued(&service).await, 1);
+        assert_eq!(service.queued().await, 1);
         drop(held);
         assert_eq!(last.await.header("cache-status"), "sagittal; fwd=miss; collapsed");
         assert_eq!(request(shared).await.header("cache-status"), "sagittal; hit");

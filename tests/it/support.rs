@@ -3,18 +3,20 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use sagittal::access::{Authenticator, TokenFile, Tokens, UrlSigner};
 use sagittal::formats::metaimage;
 use sagittal::http::{self, App, router};
 use sagittal::ingest::{self, Destination, ImportError, Options, Report, Source};
 use sagittal::pictures::Pictures;
-use sagittal::pool::Pool;
+use sagittal::pool::{Flow, Pool};
 use sagittal::render::Limits;
 use sagittal::snapshots::{self, Replica};
 use sagittal::spider::FIELDS;
@@ -208,8 +210,23 @@ pub fn file_of(volume: &Volume) -> Vec<u8> {
     file
 }
 
+/// A pool whose only thread is taken until the sender is dropped, so that every rendering waits.
+pub fn held_pool() -> (Pool, Sender<()>) {
+    let pool = Pool::new(1, 256).unwrap();
+    let (release, released) = mpsc::channel();
+    let mut holding = Box::pin(pool.run(Flow::interactive(), 1, move || released.recv()));
+    assert!(holding.as_mut().now_or_never().is_none());
+    while pool.pieces_begun() == 0 {
+        std::thread::yield_now();
+    }
+    // What has begun goes on, whether or not anybody waits for it.
+    drop(holding);
+    (pool, release)
+}
+
 /// The service over a data folder, asked without a socket.
 pub struct Service {
+    pub app: App,
     router: Router,
     pub pictures: Arc<Pictures>,
     runtime: tokio::runtime::Runtime,
@@ -303,13 +320,21 @@ impl Service {
 
     fn built(place: &Place, pool: Pool, cache_bytes: u64, finish: impl FnOnce(App) -> App) -> (Self, Option<Replica>) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let (router, pictures, replica) = runtime.block_on(async {
+        let (app, pictures, replica) = runtime.block_on(async {
             let (store, reader, replica) = snapshots::open(place, &KeptSlices::default()).await.unwrap();
             let limits = Limits { max_pixels: 4096 * 4096 };
             let pictures = Arc::new(Pictures::open(reader, store.clone(), pool, limits, cache_bytes).await.unwrap());
-            (router(finish(App::new(Arc::clone(&pictures), store))), pictures, replica)
+            (finish(App::new(Arc::clone(&pictures), store)), pictures, replica)
         });
-        (Self { router, pictures, runtime, _data: None }, replica)
+        (Self { router: router(app.clone()), app, pictures, runtime, _data: None }, replica)
+    }
+
+    /// Renderings that run or wait, as the service counts them.
+    pub async fn queued(&self) -> u64 {
+        let metrics = self.answer(Request::get("/metrics").body(Body::empty()).unwrap()).await;
+        let text = String::from_utf8(metrics.body).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("sagittal_queue_pictures ")).unwrap();
+        line.parse().unwrap()
     }
 
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
