@@ -1,14 +1,13 @@
-//! What a picture costs on one core: `cargo bench`. Compare within one run; machines differ and drift.
+//! What an image costs on one core: `cargo bench`. Compare within one run; machines differ and drift.
 
 #![expect(clippy::expect_used, reason = "a benchmark that cannot start has no result")]
 
 use divan::{Bencher, black_box};
 use sagittal::formats::png::{PixelFormat, PngMeta, encode};
-use sagittal::parameters::decode;
-use sagittal::render::{
-    AxisSampling, Filter, Limits, PictureKind, PictureQuery, Plane, RenderInput, Sampling, ScanFacts, ValueScale,
-    resample,
+use sagittal::imaging::{
+    AxisSampling, Filter, ImageKind, ImageQuery, Limits, Plane, RenderInput, Sampling, ScanFacts, ValueScale, resample,
 };
+use sagittal::params::decode;
 use sagittal::volume::{ElementType, Orientation, Slice};
 
 const ROWS: usize = 640;
@@ -65,7 +64,7 @@ fn facts() -> ScanFacts {
 #[divan::bench(args = ["size=256", "size=512", "size=512&preset=hf", "size=512&bits=8", "size=native", "size=1024"])]
 fn image_png(bencher: Bencher, query: &str) {
     let (bytes, facts) = (voxels(), facts());
-    let query = PictureQuery::parse(PictureKind::ImagePng, &decode(query)).expect("a valid query");
+    let query = ImageQuery::parse(ImageKind::ImagePng, &decode(query)).expect("a valid query");
     let picture = query.resolve(&facts, Limits { max_pixels: 1 << 24 }).expect("a possible picture");
     let plane = Plane { image: Some(slice(&bytes)), mask: None };
     let input = RenderInput { planes: &[plane], facts: &facts, quantiles: &[] };

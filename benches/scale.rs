@@ -1,4 +1,4 @@
-//! What questions cost as the data set grows: `cargo bench --bench scale [-- SCANS …]`, 447, 10,000 and 100,000 scans unless
+//! What queries cost as the data set grows: `cargo bench --bench scale [-- SCANS …]`, 447, 10,000 and 100,000 scans unless
 //! others are named. The facts are made up (`scale/fill.sql`); there are no voxels, because listings never read any.
 //!
 //! Each number is the fastest of five runs of the page and its total together, in milliseconds: the first page, and the
@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use sagittal::index::{ReadTransaction, Reader, Writer, path_in};
-use sagittal::parameters::{Pairs, decode};
+use sagittal::params::{Pairs, decode};
 use sagittal::query::{Listing, Shown, Table};
 use sqlx::sqlite::SqliteConnectOptions;
 use sqlx::{AssertSqlSafe, ConnectOptions};
@@ -19,8 +19,8 @@ use sqlx::{AssertSqlSafe, ConnectOptions};
 const FILL: &str = include_str!("scale/fill.sql");
 const ROWS: u32 = 100;
 
-/// The usual questions first, then some of the costlier ones.
-#[rustfmt::skip] // One question, one line.
+/// The usual queries first, then some of the costlier ones.
+#[rustfmt::skip] // One query, one line.
 const QUESTIONS: [(Table, &str); 26] = [
     (Table::Scans, "split=train&scan_type=t1"),
     (Table::Scans, "age=40..60"),
@@ -127,5 +127,5 @@ async fn fill(data: &Path, scans: u32) {
     // 2.1 scans a patient.
     let wanted = format!("CREATE TEMP TABLE wanted AS SELECT {} AS patients", scans * 10 / 21);
     sqlx::raw_sql(AssertSqlSafe(wanted)).execute(&mut connection).await.expect("a size");
-    sqlx::raw_sql(AssertSqlSafe(FILL)).execute(&mut connection).await.expect("made-up facts");
+    sqlx::raw_sql(AssertSqlSafe(FILL)).execute(&mut connection).await.expect("synthetic facts");
 }

@@ -1,5 +1,5 @@
 //! What is odd in the data, scan by scan, in a sentence each. Nothing is corrected: the data are served as they are, and
-//! whoever trains on them can decide with open eyes.
+//! those who train on them can decide with open eyes.
 
 mod anatomy;
 mod scan;

@@ -33,7 +33,7 @@ struct Cli {
 
 #[derive(Debug, Subcommand)]
 enum Command {
-    /// Make a small made-up release, import it and serve it: something to look at within seconds.
+    /// Make a small synthetic release, import it and serve it: something to look at within seconds.
     Demo(demo::Demo),
     /// Fetch the release from Zenodo. Run again after an interruption, it goes on where it was.
     Download(download::Download),

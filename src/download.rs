@@ -3,11 +3,11 @@
 
 mod client;
 mod error;
-mod fault;
+mod fetch_error;
 mod part;
-mod patience;
 mod range;
 mod record;
+mod retry;
 mod space;
 mod sum;
 #[cfg(test)]
@@ -20,18 +20,18 @@ use std::time::Duration;
 
 use reqwest::Url;
 
-use self::client::Client;
-use self::part::Part;
-use self::record::RemoteFile;
-use self::sum::Md5Sum;
-use self::transfer::Transfer;
+use client::Client;
+use part::Part;
+use record::RemoteFile;
+use sum::Md5Sum;
+use transfer::Transfer;
 
 pub use error::{DownloadError, RecordError};
-pub use fault::Fault;
+pub use fetch_error::FetchError;
 
 /// Where from, and how stubbornly.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct DownloadOptions {
     /// Address of the record's description, JSON as Zenodo gives it.
     pub record: String,
     /// Fetch files again that are there with another length or checksum; without it they are an error.
@@ -75,10 +75,10 @@ pub enum Event<'a> {
     },
     /// An attempt failed; there will be another one.
     Retrying {
-        /// What was asked for.
+        /// What was requested.
         what: &'static str,
         /// Why it failed.
-        fault: &'a Fault,
+        fault: &'a FetchError,
         /// How long until then.
         wait: Duration,
     },
@@ -105,7 +105,7 @@ pub type OnEvent<'a> = &'a (dyn Fn(Event<'_>) + Sync);
 ///
 /// # Errors
 /// [`DownloadError`] when the release is not whole in the end.
-pub async fn run(folder: &Path, options: &Options, on_event: OnEvent<'_>) -> Result<(), DownloadError> {
+pub async fn run(folder: &Path, options: &DownloadOptions, on_event: OnEvent<'_>) -> Result<(), DownloadError> {
     let address = Url::parse(&options.record)
         .ok()
         .filter(|address| matches!(address.scheme(), "http" | "https"))

@@ -1,6 +1,6 @@
 //! Values of environment variables.
 
-/// A variable says neither yes nor no. Guessing could open a server to everybody.
+/// A variable says neither yes nor no. Guessing could open a server to everyone.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{variable}={value:?} is neither yes nor no: use true, yes, on or 1; or false, no, off or 0")]
 pub(crate) struct InvalidBoolean {

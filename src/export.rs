@@ -22,7 +22,7 @@ use crate::formats::parquet::EncodeError;
 
 /// For whose loader.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Format {
+pub enum ExportFormat {
     /// Parquet with the features of the published edition, for Hugging Face `datasets`.
     HfParquet,
     /// Tar archives of samples, for `webdataset`.
@@ -31,7 +31,7 @@ pub enum Format {
     Nnunet,
 }
 
-impl Format {
+impl ExportFormat {
     /// Name of the format, and of its folder.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -45,11 +45,11 @@ impl Format {
 
 /// What is exported, and how.
 #[derive(Debug, Clone)]
-pub struct Options {
+pub struct ExportOptions {
     /// Folder to write to.
     pub folder: PathBuf,
-    /// Parameters of pictures, as in a query: `size=256&window=auto`.
-    pub pictures: String,
+    /// Parameters of images, as in a query: `size=256&window=auto`.
+    pub render: String,
     /// Address under which the service is known to the readers of the files.
     pub url: String,
     /// Bytes of a shard, roughly.
@@ -70,7 +70,7 @@ pub enum ExportError {
     /// The service refused, for instance a parameter.
     #[error("{path} was refused: {detail}")]
     Refused {
-        /// What was asked for.
+        /// What was requested.
         path: String,
         /// What it said.
         detail: String,
@@ -78,7 +78,7 @@ pub enum ExportError {
     /// An answer broke off.
     #[error("the answer to {path} broke off")]
     BrokenOff {
-        /// What was asked for.
+        /// What was requested.
         path: String,
         /// Why.
         source: axum::Error,
@@ -94,21 +94,21 @@ pub enum ExportError {
 /// [`ExportError`].
 pub async fn run(
     service: Router,
-    format: Format,
-    options: &Options,
+    format: ExportFormat,
+    options: &ExportOptions,
     on_file: &(dyn Fn(&str, u64) + Sync),
 ) -> Result<(), ExportError> {
     let export = Export { service, options, on_file };
     match format {
-        Format::HfParquet => hugging_face::export(&export).await,
-        Format::WebDataset => webdataset::export(&export).await,
-        Format::Nnunet => nnunet::export(&export).await,
+        ExportFormat::HfParquet => hugging_face::export(&export).await,
+        ExportFormat::WebDataset => webdataset::export(&export).await,
+        ExportFormat::Nnunet => nnunet::export(&export).await,
     }
 }
 
 struct Export<'a> {
     service: Router,
-    options: &'a Options,
+    options: &'a ExportOptions,
     on_file: &'a (dyn Fn(&str, u64) + Sync),
 }
 
@@ -127,8 +127,8 @@ impl Export<'_> {
 
     async fn bytes(&self, path: &str) -> Result<Bytes, ExportError> {
         let body = self.ask(path).await?.into_body();
-        let broken_off = |source| ExportError::BrokenOff { path: path.to_owned(), source };
-        axum::body::to_bytes(body, usize::MAX).await.map_err(broken_off)
+        let stream_error = |source| ExportError::BrokenOff { path: path.to_owned(), source };
+        axum::body::to_bytes(body, usize::MAX).await.map_err(stream_error)
     }
 
     async fn json(&self, path: &str) -> Result<Json, ExportError> {
@@ -147,16 +147,16 @@ impl Export<'_> {
     }
 
     /// `&size=256…`, or nothing.
-    fn pictures(&self) -> String {
-        if self.options.pictures.is_empty() { String::new() } else { format!("&{}", self.options.pictures) }
+    fn render_query(&self) -> String {
+        if self.options.render.is_empty() { String::new() } else { format!("&{}", self.options.render) }
     }
 
-    /// Writes the answer to a question as a file, without holding it in memory.
+    /// Writes the answer to a query as a file, without holding it in memory.
     async fn save(&self, path: &str, name: &str) -> Result<(), ExportError> {
-        let broken_off = |source| ExportError::BrokenOff { path: path.to_owned(), source };
+        let stream_error = |source| ExportError::BrokenOff { path: path.to_owned(), source };
         let mut pieces = self.ask(path).await?.into_body().into_data_stream();
         let mut file = Unfinished::begin(&self.options.folder.join(name)).await?;
-        while let Some(piece) = pieces.try_next().await.map_err(broken_off)? {
+        while let Some(piece) = pieces.try_next().await.map_err(stream_error)? {
             file.write(&piece).await?;
         }
         self.finished(name, file.finish().await?);

@@ -1,6 +1,6 @@
 //! The index: everything that is known of the data set except the voxels, in one SQLite file. All SQL lives here.
 //!
-//! [`Writer`] belongs to imports, [`Reader`] to everything that only reads. A reader is asked within a [`ReadTransaction`],
+//! [`Writer`] belongs to imports, [`Reader`] to everything that only reads. A reader is queried within a [`ReadTransaction`],
 //! which is the index as it was at one moment. Every change increases the revision, which is how a running server learns of it.
 
 mod convert;
@@ -129,7 +129,7 @@ pub enum IndexError {
         /// Ours.
         wanted: i64,
     },
-    /// Somebody else holds the index, or all connections.
+    /// Someone else holds the index, or all connections.
     #[error("the index {path} is locked")]
     Busy {
         /// The file.
@@ -169,13 +169,13 @@ pub enum IndexError {
         /// The file.
         path: PathBuf,
     },
-    /// A question took longer than the reader allows.
-    #[error("the question was cancelled after {} s", .0.as_secs_f64())]
+    /// A query took longer than the reader allows.
+    #[error("the query was cancelled after {} s", .0.as_secs_f64())]
     TooSlow(std::time::Duration),
-    /// A question failed.
+    /// A query failed.
     #[error("could not read {what} from the index")]
     Read {
-        /// What was asked for.
+        /// What was requested.
         what: &'static str,
         /// Why.
         source: sqlx::Error,

@@ -6,11 +6,11 @@ mod budget;
 mod convert;
 pub mod demo;
 mod destination;
-mod finish;
 mod grid;
-mod home;
+mod index_target;
 mod labels;
 mod lock;
+mod merge;
 mod remove;
 mod report;
 mod source;
@@ -24,26 +24,27 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sha2::{Digest, Sha256};
 use tokio::runtime::Handle;
 
-use self::budget::MemoryBudget;
-use self::convert::{Pair, convert};
-use self::home::Home;
-use crate::formats::tables::{self, GradingsTable, OverviewTable, TableError};
+use crate::formats::tables;
+use crate::formats::tables::{GradingsTable, OverviewTable, TableError};
 use crate::index::{Imported, IndexError, Writer};
 use crate::snapshots::{Part, SnapshotError};
 use crate::spider::{PatientId, ScanId, splits};
 use crate::store::{GroupName, Store, StoreError};
+use budget::MemoryBudget;
+use convert::{Pair, convert};
+use index_target::IndexTarget;
 
 pub use convert::ScanError;
 pub use destination::Destination;
-pub use finish::{Finished, finish};
 pub use labels::MaskError;
+pub use merge::{Finished, finish};
 pub use remove::{Removed, remove};
 pub use report::{Outcome, Report};
 pub use source::{GRADINGS, OVERVIEW, Source, SourceError, SourceFile};
 
 /// How an import is run.
 #[derive(Debug, Clone, Copy)]
-pub struct Options {
+pub struct ImportOptions {
     /// Scans converted at once.
     pub jobs: usize,
     /// Convert scans that are there already too, which repairs damaged ones.
@@ -127,7 +128,7 @@ fn joined(scans: &[ScanId]) -> String {
 pub fn run(
     source: &Source,
     data: &Path,
-    options: Options,
+    options: ImportOptions,
     runtime: &Handle,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Report, ImportError> {
@@ -141,7 +142,7 @@ pub fn run(
 pub fn run_into(
     source: &Source,
     destination: &Destination,
-    options: Options,
+    options: ImportOptions,
     runtime: &Handle,
     on_event: &(dyn Fn(Event<'_>) + Sync),
 ) -> Result<Report, ImportError> {
@@ -150,7 +151,7 @@ pub fn run_into(
     let gradings = tables::read_gradings(&source.gradings).map_err(unusable(GRADINGS))?;
 
     let store = destination.open_store()?;
-    let home = runtime.block_on(Home::open(&store, destination))?;
+    let home = runtime.block_on(IndexTarget::open(&store, destination))?;
     let mut writer = runtime.block_on(home.writer())?;
     runtime.block_on(replace_tables(&mut writer, source, &overview, &gradings))?;
     let mut imported = runtime.block_on(writer.imported())?;
@@ -161,7 +162,7 @@ pub fn run_into(
     let pairs = plan(source, &mut report, &imported, options, destination.part);
     on_event(Event::Planned { scans: pairs.len(), bytes: pairs.iter().map(Pair::bytes).sum() });
     let memory = MemoryBudget::new(options.memory_bytes);
-    let workshop = Workshop {
+    let workshop = ImportContext {
         store,
         writer: Mutex::new(writer),
         home: Mutex::new(home),
@@ -221,7 +222,7 @@ fn plan<'a>(
     source: &'a Source,
     report: &mut Report,
     imported: &'a HashMap<ScanId, Imported>,
-    options: Options,
+    options: ImportOptions,
     part: Option<Part>,
 ) -> Vec<Pair<'a>> {
     let mut pairs = Vec::new();
@@ -247,17 +248,17 @@ fn plan<'a>(
 }
 
 /// What the threads of an import share.
-struct Workshop<'a> {
+struct ImportContext<'a> {
     store: Store,
     writer: Mutex<Writer>,
-    home: Mutex<Home>,
+    home: Mutex<IndexTarget>,
     /// Another import has published meanwhile: going on is of no use.
     overtaken: AtomicBool,
     memory: MemoryBudget,
     imported: &'a HashMap<ScanId, Imported>,
 }
 
-impl Workshop<'_> {
+impl ImportContext<'_> {
     fn convert_all<'p>(
         &self,
         pairs: &'p [Pair<'p>],

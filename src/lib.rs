@@ -3,29 +3,29 @@
 //!
 //! ```text
 //! in    .mha + .csv ─▶ formats ─▶ ingest ─▶ store (voxels, OME-Zarr)  +  index (facts, SQLite)
-//! out   http ─▶ pictures ─▶ index: is it there?  ─▶ cache: was it drawn?  ─▶ pool ─▶ store: one slice ─▶ render ─▶ bytes
+//! out   http ─▶ images ─▶ index: is it there?  ─▶ cache: was it rendered?  ─▶ pool ─▶ store: one slice ─▶ render ─▶ bytes
 //!       http ─▶ index ─▶ tables
 //! ```
 //!
 //! The two journeys meet only at [`store`] and [`index`]. `docs/ARCHITECTURE.md` walks through both.
 
-pub mod access;
 pub mod audit;
+pub mod auth;
 pub mod cli;
 pub mod download;
 mod environment;
 pub mod export;
 pub mod formats;
 pub mod http;
+pub mod imaging;
 pub mod index;
 pub mod ingest;
-pub mod parameters;
-pub mod pictures;
-pub mod pool;
+pub mod params;
 pub mod query;
-pub mod render;
+pub mod renderer;
 pub mod snapshots;
 pub mod spider;
 pub mod store;
 mod tls;
 pub mod volume;
+pub mod worker_pool;

@@ -2,8 +2,8 @@
 
 use std::process::ExitCode;
 
-/// Pictures are large, short-lived buffers on several threads. The system allocator takes each from the kernel anew and
-/// gives it back, which costs a fifth of a drawing's time.
+/// Renderings are large, short-lived buffers on several threads. The system allocator takes each from the kernel anew and
+/// gives it back, which costs a fifth of a rendering's time.
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 

@@ -1,4 +1,4 @@
-//! Tables as one can ask for them: their columns, and queries — which rows (a filter), in which order, which columns of
+//! Tables as one can request them: their columns, and queries — which rows (a filter), in which order, which columns of
 //! them, and where to go on (a cursor). Knows no SQL; `index` answers.
 //!
 //! A condition names a column and says what its value may be: `scan_type=t1,t2` any of, `age=40..60`, `40..`, `..60`

@@ -9,8 +9,8 @@
 //! index/parts/3-of-16.sqlite                what one worker of a divided import did
 //! ```
 //!
-//! Chunks first, then the snapshot, then the pointer: whoever reads the pointer finds everything that it leads to. The pointer
-//! is replaced only by who has seen the last one, so that of two imports at once the second is told and none is lost.
+//! Chunks first, then the snapshot, then the pointer: anyone who reads the pointer finds everything that it leads to. The pointer
+//! is replaced only by who has seen the last one, so that of two imports at once the second is refused and none is lost.
 
 mod parts;
 mod publisher;
@@ -20,7 +20,7 @@ mod scratch;
 use serde::{Deserialize, Serialize};
 
 use crate::index::{IndexError, Reader, path_in};
-use crate::store::{Found, KeptSlices, Place, Store, StoreError, Version};
+use crate::store::{DataLocation, Found, KeptSlices, Store, StoreError, Version};
 
 pub use parts::{FinishedPart, Part, PartError, finished_parts};
 pub use publisher::Publisher;
@@ -59,7 +59,7 @@ pub enum SnapshotError {
     #[error("there is no index in {place}; run `sagittal import SOURCE --data {place}` first")]
     Missing {
         /// Where it was looked for.
-        place: Place,
+        place: DataLocation,
     },
     /// The pointer is not one.
     #[error("{POINTER} is not what an import writes")]
@@ -94,7 +94,7 @@ pub enum SnapshotError {
     )]
     LostRace {
         /// Where.
-        place: Place,
+        place: DataLocation,
     },
     /// A folder for the working copy cannot be used.
     #[error("could not use {folder} for a working copy of the index; choose another with --work or TMPDIR")]
@@ -119,8 +119,8 @@ pub enum SnapshotError {
 ///
 /// # Errors
 /// [`SnapshotError`], when nothing was imported there yet.
-pub async fn open(place: &Place, keep: &KeptSlices) -> Result<(Store, Reader, Option<Replica>), SnapshotError> {
-    if let Place::Folder(folder) = place {
+pub async fn open(place: &DataLocation, keep: &KeptSlices) -> Result<(Store, Reader, Option<Replica>), SnapshotError> {
+    if let DataLocation::Folder(folder) = place {
         let reader = Reader::open(folder).await?;
         return Ok((Store::local(folder)?, reader, None));
     }

@@ -14,7 +14,7 @@
 //!
 //! Why these codecs: `docs/store.md`.
 //!
-//! Bytes go through the `object_store` crate, a local folder being one of its stores: above this room only [`Place`] tells a
+//! Bytes go through the `object_store` crate, a local folder being one of its stores: above this module only [`DataLocation`] tells a
 //! folder from a bucket. A group's name carries the revision of its contents, so a group is never rewritten with other
 //! voxels: a scan that is imported again with other files gets another group, and readers of the old one are not disturbed.
 
@@ -24,7 +24,7 @@ mod documents;
 mod durability;
 mod exports;
 mod files;
-mod place;
+mod location;
 mod read;
 mod slice_cache;
 mod slice_disk;
@@ -45,8 +45,8 @@ pub use documents::GroupFacts;
 pub use durability::PendingWrites;
 pub use exports::{EXPORTS, ExportedFile};
 pub use files::{Found, ReplaceError, Version};
-pub use place::{Place, PlaceError};
-pub use read::{SliceAddress, StoredSlice};
+pub use location::{DataLocation, DataLocationError};
+pub use read::{SlicePathLabels, StoredSlice};
 
 use slice_cache::SliceCache;
 
@@ -69,7 +69,7 @@ pub struct KeptSlices {
 /// The converted scans of one place of data.
 #[derive(Debug, Clone)]
 pub struct Store {
-    place: Place,
+    place: DataLocation,
     objects: Arc<dyn ObjectStore>,
     slices: Option<SliceCache>,
 }
@@ -164,7 +164,7 @@ pub enum StoreError {
         /// Why.
         source: object_store::Error,
     },
-    /// The bucket did not answer, or not with what was asked for, however often it was asked again.
+    /// The bucket did not answer, or not with what was requested, however often it was requested again.
     #[error("could not reach the storage to read {path}")]
     Unreachable {
         /// Path inside the bucket.
@@ -231,12 +231,12 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Open`] when a folder is not there, [`StoreError::Settings`] when a bucket's settings are unusable,
-    /// [`StoreError::KeptSlices`] when slices cannot be kept where they should be. A bucket is not asked yet.
-    pub fn open(place: &Place, keep: &KeptSlices) -> Result<Self, StoreError> {
+    /// [`StoreError::KeptSlices`] when slices cannot be kept where they should be. A bucket is not contacted yet.
+    pub fn open(place: &DataLocation, keep: &KeptSlices) -> Result<Self, StoreError> {
         match place {
-            Place::Folder(folder) => Self::local(folder),
-            Place::Shared(folder) => Ok(Self { place: place.clone(), ..Self::local(folder)? }),
-            Place::Bucket { bucket, prefix } => {
+            DataLocation::Folder(folder) => Self::local(folder),
+            DataLocation::Shared(folder) => Ok(Self { place: place.clone(), ..Self::local(folder)? }),
+            DataLocation::Bucket { bucket, prefix } => {
                 let objects = bucket::open(bucket, prefix);
                 let objects = objects.map_err(|source| StoreError::Settings { place: place.to_string(), source })?;
                 Ok(Self { place: place.clone(), objects, slices: SliceCache::open(keep)? })
@@ -253,26 +253,28 @@ impl Store {
             .map_err(|source| StoreError::Open { folder: folder.display().to_string(), source })?;
         // Emptied folders go with their last chunk.
         let objects = Arc::new(objects.with_automatic_cleanup(true));
-        Ok(Self { place: Place::Folder(folder.to_owned()), objects, slices: None })
+        Ok(Self { place: DataLocation::Folder(folder.to_owned()), objects, slices: None })
     }
 
     /// Where the store is.
     #[must_use]
-    pub fn place(&self) -> &Place {
+    pub fn place(&self) -> &DataLocation {
         &self.place
     }
 
     /// How many requests are worth having under way at once.
     #[must_use]
     pub fn requests_at_once(&self) -> usize {
-        if matches!(self.place, Place::Bucket { .. }) { REQUESTS_AT_ONCE } else { 1 }
+        if matches!(self.place, DataLocation::Bucket { .. }) { REQUESTS_AT_ONCE } else { 1 }
     }
 
     /// What went wrong with reading `path`. A bucket's errors without a name of their own are those of the way to it.
     fn unread(&self, path: &str, source: object_store::Error) -> StoreError {
         let path = path.to_owned();
         match (&self.place, &source) {
-            (Place::Bucket { .. }, object_store::Error::Generic { .. }) => StoreError::Unreachable { path, source },
+            (DataLocation::Bucket { .. }, object_store::Error::Generic { .. }) => {
+                StoreError::Unreachable { path, source }
+            }
             _ => StoreError::Read { path, source },
         }
     }

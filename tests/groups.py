@@ -1,6 +1,6 @@
 """The groups of tests, what each needs, and how its tests are run.
 
-Every file tests/judges/test_*.py belongs to one group. `tests/run` knows nothing of single groups; they are defined here.
+Every file tests/end_to_end/test_*.py belongs to one group. `tests/run` knows nothing of single groups; they are defined here.
 """
 
 import os
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PROJECT = Path(__file__).resolve().parents[1]
-SERVICE_TESTS = PROJECT / "tests" / "judges"
+SERVICE_TESTS = PROJECT / "tests" / "end_to_end"
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ DOCKER = Need("a running Docker engine", docker_engine)
 class Group:
     name: str
     about: str
-    # Stems of files in tests/judges, without "test_".
+    # Stems of files in tests/end_to_end, without "test_".
     files: tuple[str, ...] = ()
     needs: tuple[Need, ...] = ()
     # Instead of files: a command of the project, which counts as one test.
@@ -69,7 +69,7 @@ GROUPS = [
     Group(
         "conformance",
         "against SimpleITK, nibabel, scikit-image, Pillow, OpenCV, zarr-python, pandas and numpy",
-        ("voxels", "store", "windows", "pictures", "filters", "hugging_face", "tables", "editions", "queries", "training", "demo"),
+        ("voxels", "store", "windows", "images", "filters", "hugging_face", "tables", "editions", "queries", "training", "demo"),
         basic=True,
     ),
     Group("api", "the OpenAPI document, schemathesis, a generated client, the documented examples", ("openapi", "api_docs")),

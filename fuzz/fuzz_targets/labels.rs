@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sagittal::render::{LabelMap, LabelTable};
+use sagittal::imaging::{LabelMap, LabelTable};
 use sagittal::spider::{Label, LabelSet};
 
 fuzz_target!(|text: &str| {

@@ -5,7 +5,7 @@
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
-use sagittal::parameters::{Form, Pairs, Parameter, decode};
+use sagittal::params::{Form, Pairs, Parameter, decode};
 use sagittal::query::{Cursor, Listing, Shown, Table};
 
 const TABLES: [Table; 5] = [Table::Patients, Table::Scans, Table::Slices, Table::Discs, Table::Gradings];

@@ -1,18 +1,18 @@
-//! Any text as the query string of a picture, a pair, a patch and a volume. What is refused names a parameter.
+//! Any text as the query string of an image, a pair, a patch and a volume. What is refused names a parameter.
 
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sagittal::parameters::{ParameterError, decode};
-use sagittal::render::{PairQuery, PatchQuery, PictureKind, PictureQuery};
+use sagittal::params::{ParameterError, decode};
+use sagittal::imaging::{PairQuery, PatchQuery, ImageKind, ImageQuery};
 
-const KINDS: [PictureKind; 6] = [
-    PictureKind::ImagePng,
-    PictureKind::ImageNpy,
-    PictureKind::MaskPng,
-    PictureKind::MaskNpy,
-    PictureKind::OverlayPng,
-    PictureKind::MontagePng,
+const KINDS: [ImageKind; 6] = [
+    ImageKind::ImagePng,
+    ImageKind::ImageNpy,
+    ImageKind::MaskPng,
+    ImageKind::MaskNpy,
+    ImageKind::OverlayPng,
+    ImageKind::MontagePng,
 ];
 
 fn is_told<T>(read: Result<T, ParameterError>, pairs: &[(String, String)]) {
@@ -24,8 +24,8 @@ fn is_told<T>(read: Result<T, ParameterError>, pairs: &[(String, String)]) {
 fuzz_target!(|query: &str| {
     let pairs = decode(query);
     for kind in KINDS {
-        is_told(PictureQuery::parse(kind, &pairs), &pairs);
-        is_told(PictureQuery::parse_volume(kind, &pairs), &pairs);
+        is_told(ImageQuery::parse(kind, &pairs), &pairs);
+        is_told(ImageQuery::parse_volume(kind, &pairs), &pairs);
     }
     is_told(PairQuery::parse(&pairs), &pairs);
     for is_npy in [false, true] {

@@ -1,4 +1,4 @@
-//! Any text as a `Range` header, of files of many lengths. A part that is asked for is not empty and lies in the file.
+//! Any text as a `Range` header, of files of many lengths. A part that is requested is not empty and lies in the file.
 
 #![no_main]
 

@@ -16,7 +16,7 @@ pub(super) fn check(scans: &[Evidence<'_>]) -> Vec<Finding> {
     found
 }
 
-/// What should be the same in all scans of a patient and is not; told of each of them.
+/// What should be the same in all scans of a patient and is not, reported for each of them.
 fn disagreements(siblings: &[&Evidence<'_>]) -> Vec<Finding> {
     type Trait = fn(&Evidence<'_>) -> Option<String>;
     let traits: [(&str, Trait); 4] = [

@@ -12,14 +12,14 @@ use super::settings::place;
 use crate::audit::{Finding, Severity, audit};
 use crate::index::CatalogueEntry;
 use crate::snapshots;
-use crate::store::{Array, KeptSlices, Place, SliceAddress, Store, StoreError};
+use crate::store::{Array, DataLocation, KeptSlices, SlicePathLabels, Store, StoreError};
 use crate::volume::Orientation;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// Where the data lie: a folder, file:///a/shared/folder, or s3://bucket/prefix.
     #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
-    data: Place,
+    data: DataLocation,
     /// Print every finding of at least this severity; the others are only counted.
     #[arg(long, default_value = "warning", value_parser = severity)]
     show: Severity,
@@ -53,7 +53,7 @@ async fn read_everything(store: &Store, catalogue: &[CatalogueEntry]) -> Vec<Sto
             [Array::Image, Array::Mask].into_iter().flat_map(|array| (0..slices).map(move |slice| (array, slice)));
         let reads = slices.map(|(array, slice)| {
             let shape = [rows, columns];
-            let address = SliceAddress { group: &entry.group, array, slice, element: entry.element, shape };
+            let address = SlicePathLabels { group: &entry.group, array, slice, element: entry.element, shape };
             async { store.read_slice(address).await.and_then(|slice| slice.voxels()).err() }
         });
         let found: Vec<_> = stream::iter(reads).buffered(store.requests_at_once()).collect().await;

@@ -7,16 +7,16 @@ use tokio::runtime::Runtime;
 
 use super::Failure;
 use super::import::{example, import_with_progress};
-use super::serve::serve_place;
+use super::serve::serve_data;
 use super::settings::{ImportSettings, ServeSettings};
 use crate::ingest::Destination;
 use crate::ingest::demo::write_release;
 use crate::spider::ScanId;
-use crate::store::Place;
+use crate::store::DataLocation;
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
-    /// Where the made-up release and its data folder go [default: a folder for temporary files].
+    /// Where the synthetic release and its data folder go [default: a folder for temporary files].
     #[arg(long, env = "SAGITTAL_DEMO_DIR")]
     dir: Option<PathBuf>,
     #[command(flatten)]
@@ -29,7 +29,7 @@ pub(super) fn run(demo: &Demo, runtime: &Runtime) -> Result<ExitCode, Failure> {
     serve(demo.dir.as_deref(), &demo.import, &demo.serve, runtime)
 }
 
-/// Makes the demo in `dir`, unless it is there already, and serves it until the process is told to stop.
+/// Makes the demo in `dir`, unless it is there already, and serves it until the process is stopped.
 pub(super) fn serve(
     dir: Option<&Path>,
     import: &ImportSettings,
@@ -41,7 +41,8 @@ pub(super) fn serve(
     write_release_once(&release)?;
     let report = import_with_progress(&release, &Destination::folder(&data), import.options(), runtime)?;
     let scan = example(&report).ok_or("none of the demo's scans could be imported")?;
-    runtime.block_on(serve_place(&Place::Folder(data.clone()), settings, |address| greet(address, scan, &data)))?;
+    runtime
+        .block_on(serve_data(&DataLocation::Folder(data.clone()), settings, |address| greet(address, scan, &data)))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -60,7 +61,7 @@ fn greet(address: &str, scan: ScanId, data: &Path) -> io::Result<()> {
     // Listening everywhere is no address to open.
     let address = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
     let mut out = io::stdout().lock();
-    writeln!(out, "\nA made-up release is being served from {}. Look at:\n", data.display())?;
+    writeln!(out, "\nA synthetic release is served from {}. Look at:\n", data.display())?;
     for (what, path) in [
         ("scans, masks and gradings to browse", "/".to_owned()),
         ("three depths, plain and labelled", format!("/v1/scans/{scan}/montage.png")),

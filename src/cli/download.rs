@@ -11,7 +11,8 @@ use super::Failure;
 use super::printable::with_causes;
 use super::serve::stop_signal;
 use super::settings::seconds;
-use crate::download::{self, Event, Options};
+use crate::download;
+use crate::download::{DownloadOptions, Event};
 use crate::spider::dataset::RECORD;
 
 #[derive(Debug, Args)]
@@ -33,7 +34,7 @@ pub(super) struct Download {
 }
 
 pub(super) async fn run(download: &Download) -> Result<ExitCode, Failure> {
-    let options = Options {
+    let options = DownloadOptions {
         record: download.record.clone(),
         again: download.again,
         retries: download.retries,

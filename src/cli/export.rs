@@ -7,15 +7,18 @@ use clap::{Args, ValueEnum};
 
 use super::Failure;
 use super::settings::{cores, place};
-use crate::export::{self, Format, Options};
-use crate::http::{self, App};
-use crate::pictures::Pictures;
-use crate::pool::Pool;
-use crate::render::Limits;
-use crate::snapshots::{self, Scratch};
-use crate::store::{EXPORTS, KeptSlices, Place};
+use crate::export;
+use crate::export::{ExportFormat, ExportOptions};
+use crate::http;
+use crate::http::App;
+use crate::imaging::Limits;
+use crate::renderer::Renderer;
+use crate::snapshots;
+use crate::snapshots::Scratch;
+use crate::store::{DataLocation, EXPORTS, KeptSlices};
+use crate::worker_pool::Pool;
 
-/// Memory for pictures while exporting: each is written once.
+/// Memory for images while exporting: each is written once.
 const CACHE_BYTES: u64 = 16 << 20;
 
 /// Memory for slices: a mask is read with its image, and some layouts read all slices for each of theirs.
@@ -25,17 +28,17 @@ const SLICE_CACHE_BYTES: u64 = 256 << 20;
 pub(super) struct Export {
     /// Where `sagittal import` put the data: a folder, file:///a/shared/folder, or s3://bucket/prefix.
     #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
-    data: Place,
+    data: DataLocation,
     /// For whose loader.
     #[arg(long, value_enum)]
     format: FormatName,
     /// Folder to write to [default: where `sagittal serve` finds it, beside the data].
     #[arg(long)]
     out: Option<PathBuf>,
-    /// How pictures are made, as in a query: `size=256&window=auto` [default: `preset=hf` for hf-parquet, those of
+    /// How images are made, as in a query: `size=256&window=auto` [default: `preset=hf` for hf-parquet, those of
     /// `/v1/stream.tar` for webdataset; nnU-Net gets voxels as acquired].
     #[arg(long, default_value = "")]
-    pictures: String,
+    render: String,
     /// Address of the service for those who read the files.
     #[arg(long, env = "SAGITTAL_URL", default_value = "http://127.0.0.1:8080")]
     url: String,
@@ -56,27 +59,27 @@ enum FormatName {
 
 pub(super) async fn run(export: &Export) -> Result<ExitCode, Failure> {
     let format = match export.format {
-        FormatName::HfParquet => Format::HfParquet,
-        FormatName::Webdataset => Format::WebDataset,
-        FormatName::Nnunet => Format::Nnunet,
+        FormatName::HfParquet => ExportFormat::HfParquet,
+        FormatName::Webdataset => ExportFormat::WebDataset,
+        FormatName::Nnunet => ExportFormat::Nnunet,
     };
     let (store, reader, _) =
         snapshots::open(&export.data, &KeptSlices { memory_bytes: SLICE_CACHE_BYTES, disk: None }).await?;
     let limits = Limits { max_pixels: 1 << 28 };
     let pool = Pool::new(cores(), 256)?;
-    let pictures = Pictures::open(reader, store.clone(), pool, limits, CACHE_BYTES).await?;
-    let service = http::router(App::new(Arc::new(pictures), store.clone()));
+    let renderer = Renderer::open(reader, store.clone(), pool, limits, CACHE_BYTES).await?;
+    let service = http::router(App::new(Arc::new(renderer), store.clone()));
     let (folder, upload) = match (&export.out, &export.data) {
         (Some(out), _) => (out.clone(), None),
-        (None, Place::Folder(data)) => (data.join(EXPORTS).join(format.name()), None),
-        (None, place @ (Place::Shared(_) | Place::Bucket { .. })) => {
+        (None, DataLocation::Folder(data)) => (data.join(EXPORTS).join(format.name()), None),
+        (None, place @ (DataLocation::Shared(_) | DataLocation::Bucket { .. })) => {
             let scratch = Scratch::new(place, None)?;
             (scratch.folder().to_owned(), Some(scratch))
         }
     };
-    let options = Options {
+    let options = ExportOptions {
         folder,
-        pictures: export.pictures.clone(),
+        render: export.render.clone(),
         url: export.url.trim_end_matches('/').to_owned(),
         shard_bytes: export.shard_mb.max(1) << 20,
     };

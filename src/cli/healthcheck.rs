@@ -30,7 +30,7 @@ pub(super) async fn run(check: &Healthcheck) -> Result<(), Failure> {
 
 async fn ask(address: SocketAddr) -> std::io::Result<String> {
     let mut address = address;
-    // A server that listens everywhere is asked on this machine.
+    // A server that listens everywhere is queried on this machine.
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() { [127, 0, 0, 1].into() } else { std::net::Ipv6Addr::LOCALHOST.into() });
     }

@@ -10,10 +10,11 @@ use tokio::runtime::Runtime;
 use super::Failure;
 use super::printable::{listed, printable, with_causes};
 use super::settings::{Grace, ImportSettings, place};
-use crate::ingest::{self, Destination, Event, Finished, Options, Outcome, Report, Source};
+use crate::ingest;
+use crate::ingest::{Destination, Event, Finished, ImportOptions, Outcome, Report, Source};
 use crate::snapshots::Part;
 use crate::spider::ScanId;
-use crate::store::Place;
+use crate::store::DataLocation;
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
@@ -24,7 +25,7 @@ pub(super) struct Import {
     /// Where the data go: a folder, made if need be; file:///a/shared/folder; or s3://bucket/prefix, with the endpoint and the
     /// credentials in AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
     #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
-    data: Place,
+    data: DataLocation,
     /// Import one part of several, as in 3/16, on as many machines as you like; `--finish` puts the parts together.
     #[arg(long, env = "SAGITTAL_PART", conflicts_with = "finish")]
     part: Option<Part>,
@@ -53,8 +54,8 @@ pub(super) struct Import {
 }
 
 impl Import {
-    fn options(&self) -> Options {
-        Options { verify: self.verify, prune: self.prune, ..self.settings.options() }
+    fn options(&self) -> ImportOptions {
+        ImportOptions { verify: self.verify, prune: self.prune, ..self.settings.options() }
     }
 
     fn destination(&self) -> Destination {
@@ -85,7 +86,7 @@ pub(super) fn run(import: &Import, runtime: &Runtime) -> Result<ExitCode, Failur
 pub(super) fn import_with_progress(
     source: &Path,
     destination: &Destination,
-    options: Options,
+    options: ImportOptions,
     runtime: &Runtime,
 ) -> Result<Report, Failure> {
     let source = Source::open_with_volumes(source)?;

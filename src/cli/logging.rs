@@ -1,4 +1,4 @@
-//! What the process tells of its work: lines on standard error and, for whoever asks, spans to an OpenTelemetry collector.
+//! What the process tells of its work: lines on standard error and, on request, spans to an OpenTelemetry collector.
 
 use std::io::IsTerminal;
 
@@ -50,7 +50,7 @@ pub(super) fn start(settings: &LogSettings) -> Result<Traces, Failure> {
     let provider = settings.otlp.as_deref().map(provider).transpose()?;
     let spans = provider.as_ref().map(|provider| {
         let tracer: SdkTracer = provider.tracer("sagittal");
-        // Requests, whatever is logged; what the sending itself does is not told, or it would go on for ever.
+        // Requests, whatever is logged; what the sending itself does is not traced, or it would go on for ever.
         tracing_opentelemetry::layer().with_tracer(tracer).with_filter(filter_fn(|of| {
             of.target().starts_with("sagittal") && (of.is_span() || *of.level() <= tracing::Level::INFO)
         }))

@@ -8,9 +8,10 @@ use tokio::runtime::Runtime;
 use super::Failure;
 use super::printable::listed;
 use super::settings::{Grace, place};
-use crate::ingest::{self, Destination};
+use crate::ingest;
+use crate::ingest::Destination;
 use crate::spider::ScanId;
-use crate::store::Place;
+use crate::store::DataLocation;
 
 #[derive(Debug, Args)]
 pub(super) struct Remove {
@@ -19,7 +20,7 @@ pub(super) struct Remove {
     scans: Vec<ScanId>,
     /// Where the data are: a folder, file:///a/shared/folder, or s3://bucket/prefix.
     #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
-    data: Place,
+    data: DataLocation,
     /// Folder for a working copy of the index, where the index travels as snapshots [default: one for temporary files].
     #[arg(long, env = "SAGITTAL_WORK")]
     work: Option<PathBuf>,

@@ -16,13 +16,15 @@ use tokio::task::JoinHandle;
 
 use super::settings::{ImportSettings, ServeSettings, boolean, place};
 use super::{Failure, demo};
-use crate::http::{self, App, Stop};
+use crate::http;
+use crate::http::{App, Stop};
+use crate::imaging::Limits;
 use crate::index;
-use crate::pictures::{self, Pictures};
-use crate::pool::Pool;
-use crate::render::Limits;
+use crate::renderer;
+use crate::renderer::Renderer;
 use crate::snapshots;
-use crate::store::Place;
+use crate::store::DataLocation;
+use crate::worker_pool::Pool;
 
 const OR_DEMO: &str = "SAGITTAL_OR_DEMO";
 
@@ -33,7 +35,7 @@ const INTERRUPTED: i32 = 128 + SIGINT;
 pub(super) struct Serve {
     /// Where `sagittal import` put the data: a folder, file:///a/shared/folder, or s3://bucket/prefix.
     #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
-    data: Place,
+    data: DataLocation,
     /// Serve the demo as long as nothing was imported into the folder.
     #[arg(long, env = OR_DEMO, value_parser = boolean(OR_DEMO), action = ArgAction::SetTrue)]
     or_demo: bool,
@@ -52,20 +54,20 @@ impl Serve {
 
 pub(super) fn run(serve: &Serve, runtime: &Runtime) -> Result<ExitCode, Failure> {
     match &serve.data {
-        Place::Folder(data) if serve.serves_demo(data) => {
+        DataLocation::Folder(data) if serve.serves_demo(data) => {
             tracing::info!("nothing was imported into {} yet: this will be the demo", data.display());
             demo::serve(None, &ImportSettings::default(), &serve.settings, runtime)
         }
         data => {
-            runtime.block_on(serve_place(data, &serve.settings, |_| Ok(())))?;
+            runtime.block_on(serve_data(data, &serve.settings, |_| Ok(())))?;
             Ok(ExitCode::SUCCESS)
         }
     }
 }
 
-/// Serves a place of data until the process is told to stop. `greet` is called with the server's address once it listens.
-pub(super) async fn serve_place(
-    data: &Place,
+/// Serves a place of data until the process is stopped. `greet` is called with the server's address once it listens.
+pub(super) async fn serve_data(
+    data: &DataLocation,
     settings: &ServeSettings,
     greet: impl FnOnce(&str) -> std::io::Result<()>,
 ) -> Result<(), Failure> {
@@ -76,14 +78,14 @@ pub(super) async fn serve_place(
     let time_limit = Duration::from_secs_f64(settings.query_seconds);
     let (store, reader, replica) = snapshots::open(data, &settings.kept_slices()).await?;
     let reader = reader.within(time_limit);
-    let pool = Pool::new(settings.draw_threads(), settings.queue)?.within(memory);
+    let pool = Pool::new(settings.render_threads(), settings.queue)?.within(memory);
     let limits = Limits { max_pixels: settings.max_pixels };
-    let pictures = Pictures::open(reader, store.clone(), pool, limits, memory.pictures).await?;
-    let pictures = Arc::new(pictures);
+    let renderer = Renderer::open(reader, store.clone(), pool, limits, memory.renderer).await?;
+    let renderer = Arc::new(renderer);
     let refresh = Duration::from_secs_f64(settings.refresh_seconds);
     let renewal = match replica {
-        None => tokio::spawn(pictures::renew_catalogue(Arc::clone(&pictures))),
-        Some(replica) => tokio::spawn(pictures::follow(Arc::clone(&pictures), replica, refresh)),
+        None => tokio::spawn(renderer::renew_catalogue(Arc::clone(&renderer))),
+        Some(replica) => tokio::spawn(renderer::poll_snapshots(Arc::clone(&renderer), replica, refresh)),
     };
 
     let listener = TcpListener::bind(settings.listen).await.map_err(|error| {
@@ -101,7 +103,7 @@ pub(super) async fn serve_place(
     let polling =
         authenticator.clone().map(|authenticator| tokio::spawn(async move { authenticator.token_file().poll().await }));
     let app =
-        App::new(pictures, store).within(settings.guard.limits()).authenticated_by(authenticator).allowing(origins);
+        App::new(renderer, store).within(settings.guard.limits()).authenticated_by(authenticator).allowing(origins);
     http::serve(listener, app, settings.guard.connections(memory.connections), stopped()?).await;
     renewal.abort();
     polling.inspect(JoinHandle::abort);
@@ -126,7 +128,7 @@ fn stopped() -> std::io::Result<impl Future<Output = Stop>> {
     })
 }
 
-/// Resolves when the process is asked to end, by SIGINT (Ctrl-C) or by SIGTERM. A second SIGINT ends it at once, also when no
+/// Resolves when the process has to end, by SIGINT (Ctrl-C) or by SIGTERM. A second SIGINT ends it at once, also when no
 /// thread of the runtime can do anything.
 pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = Stop>> {
     let is_interrupted = Arc::new(AtomicBool::new(false));

@@ -8,11 +8,12 @@ use std::time::Duration;
 use clap::{ArgAction, Args};
 
 use super::Failure;
-use crate::access::{Authenticator, TokenFile, UrlSigner};
-use crate::environment::{self, InvalidBoolean};
+use crate::auth::{Authenticator, TokenFile, UrlSigner};
+use crate::environment;
+use crate::environment::InvalidBoolean;
 use crate::http::{AllowedOrigins, Connections, Limits, ReadRate};
-use crate::pool::{MemoryPlan, PlanError};
-use crate::store::{KeptSlices, Place};
+use crate::store::{DataLocation, KeptSlices};
+use crate::worker_pool::{MemoryPlan, PlanError};
 
 const ALLOW_ANONYMOUS: &str = "SAGITTAL_ALLOW_ANONYMOUS";
 
@@ -37,13 +38,13 @@ pub(super) struct ServeSettings {
     /// Memory of it for renderings that are kept, in MiB [default: three eighths of what is left after the program itself].
     #[arg(long, env = "SAGITTAL_CACHE_MB")]
     cache_mb: Option<u64>,
-    /// Threads that draw pictures [default: one per core].
-    #[arg(long, env = "SAGITTAL_DRAW_THREADS")]
-    draw_threads: Option<NonZeroUsize>,
-    /// Pictures that may wait to be drawn; more are refused with 503.
+    /// Threads that render images [default: one per core].
+    #[arg(long, env = "SAGITTAL_RENDER_THREADS")]
+    render_threads: Option<NonZeroUsize>,
+    /// Renderings that may wait to be rendered; more are refused with 503.
     #[arg(long, env = "SAGITTAL_QUEUE", default_value_t = 256)]
     pub(super) queue: usize,
-    /// Seconds that a question about tables may take; a longer one is cancelled.
+    /// Seconds that a query about tables may take; a longer one is cancelled.
     #[arg(long, env = "SAGITTAL_QUERY_SECONDS", default_value_t = 10.0, value_parser = seconds)]
     pub(super) query_seconds: f64,
     /// Memory for slices that came out of a bucket, in MiB.
@@ -59,16 +60,16 @@ pub(super) struct ServeSettings {
     /// Seconds between two looks for a newer snapshot of the index, where it travels as snapshots.
     #[arg(long, env = "SAGITTAL_REFRESH_SECONDS", default_value_t = 5.0, value_parser = seconds)]
     pub(super) refresh_seconds: f64,
-    /// Most pixels of one picture.
+    /// Most pixels of one image.
     #[arg(long, env = "SAGITTAL_MAX_PIXELS", default_value_t = 16_777_216)]
     pub(super) max_pixels: u64,
     #[command(flatten)]
-    pub(super) guard: GuardSettings,
+    pub(super) guard: ServerSettings,
 }
 
 /// Authentication and limits.
 #[derive(Debug, Clone, Args)]
-pub(super) struct GuardSettings {
+pub(super) struct ServerSettings {
     /// File with the accepted tokens, one line of `sagittal token NAME` each; reloaded within a second of a change.
     #[arg(long, env = "SAGITTAL_TOKEN_FILE")]
     token_file: Option<PathBuf>,
@@ -96,8 +97,8 @@ pub(super) struct GuardSettings {
     #[arg(long, env = "SAGITTAL_BODY_SECONDS", default_value_t = 30.0, value_parser = seconds)]
     body_seconds: f64,
     /// Seconds until an answer must begin; streams may take as long as they like.
-    #[arg(long, env = "SAGITTAL_ANSWER_SECONDS", default_value_t = 60.0, value_parser = seconds)]
-    answer_seconds: f64,
+    #[arg(long, env = "SAGITTAL_RESPONSE_SECONDS", default_value_t = 60.0, value_parser = seconds)]
+    response_seconds: f64,
     /// Seconds of waiting for a client to read its response after which --min-read-rate must be met.
     #[arg(long, env = "SAGITTAL_WRITE_SECONDS", default_value_t = 120.0, value_parser = seconds)]
     write_seconds: f64,
@@ -105,8 +106,8 @@ pub(super) struct GuardSettings {
     #[arg(long, env = "SAGITTAL_MIN_READ_RATE", default_value_t = 32_768)]
     min_read_rate: u64,
     /// Bytes of an address, path and query.
-    #[arg(long, env = "SAGITTAL_MAX_ADDRESS_BYTES", default_value_t = 16_384)]
-    max_address_bytes: usize,
+    #[arg(long, env = "SAGITTAL_MAX_URL_BYTES", default_value_t = 16_384)]
+    max_url_bytes: usize,
     /// Bytes of a body.
     #[arg(long, env = "SAGITTAL_MAX_BODY_BYTES", default_value_t = 2 << 20)]
     max_body_bytes: usize,
@@ -114,14 +115,14 @@ pub(super) struct GuardSettings {
     #[arg(long, env = "SAGITTAL_MAX_BATCH", default_value_t = 4096)]
     max_batch: usize,
     /// Seconds for which the server answers as one that is not ready any more before it stops, on SIGTERM.
-    #[arg(long, env = "SAGITTAL_FAREWELL_SECONDS", default_value_t = 1.0, value_parser = seconds)]
-    farewell_seconds: f64,
+    #[arg(long, env = "SAGITTAL_SHUTDOWN_DELAY_SECONDS", default_value_t = 1.0, value_parser = seconds)]
+    shutdown_delay_seconds: f64,
     /// Seconds that requests in flight may take to finish once it stops.
     #[arg(long, env = "SAGITTAL_DRAIN_SECONDS", default_value_t = 10.0, value_parser = seconds)]
     drain_seconds: f64,
 }
 
-impl GuardSettings {
+impl ServerSettings {
     /// What requests are authenticated with; `None` when no token is required.
     pub(super) async fn authenticator(&self, listen: SocketAddr) -> Result<Option<Authenticator>, Failure> {
         let Some(path) = &self.token_file else {
@@ -149,18 +150,18 @@ impl GuardSettings {
 
     pub(super) fn limits(&self) -> Limits {
         Limits {
-            address_bytes: self.max_address_bytes,
+            url_bytes: self.max_url_bytes,
             body_bytes: self.max_body_bytes,
             batch_slices: self.max_batch,
             body_time: Duration::from_secs_f64(self.body_seconds),
-            answer_time: Duration::from_secs_f64(self.answer_seconds),
+            response_time: Duration::from_secs_f64(self.response_seconds),
             ..Limits::default()
         }
     }
 
     /// Connections, of whose buffers there are at most `memory` bytes.
     pub(super) fn connections(&self, memory: u64) -> Connections {
-        let buffer_bytes = (self.max_address_bytes + OTHER_HEADER_BYTES).min(LARGEST_BUFFER);
+        let buffer_bytes = (self.max_url_bytes + OTHER_HEADER_BYTES).min(LARGEST_BUFFER);
         let most = (memory / buffer_bytes as u64).min(self.max_connections.into()).max(1);
         Connections {
             most: most as usize,
@@ -172,7 +173,7 @@ impl GuardSettings {
                 bytes_per_second: self.min_read_rate,
             },
             half_close_time: HALF_CLOSE_TIME,
-            farewell: Duration::from_secs_f64(self.farewell_seconds),
+            shutdown_delay: Duration::from_secs_f64(self.shutdown_delay_seconds),
             drain_time: Duration::from_secs_f64(self.drain_seconds),
         }
     }
@@ -184,8 +185,8 @@ impl ServeSettings {
         MemoryPlan::of(self.memory_mb << 20, self.cache_mb.map(|mb| mb << 20))
     }
 
-    pub(super) fn draw_threads(&self) -> usize {
-        self.draw_threads.map_or_else(cores, NonZeroUsize::get)
+    pub(super) fn render_threads(&self) -> usize {
+        self.render_threads.map_or_else(cores, NonZeroUsize::get)
     }
 
     /// What is kept of slices that come out of a bucket.
@@ -218,8 +219,8 @@ impl Default for ImportSettings {
 }
 
 impl ImportSettings {
-    pub(super) fn options(&self) -> crate::ingest::Options {
-        crate::ingest::Options {
+    pub(super) fn options(&self) -> crate::ingest::ImportOptions {
+        crate::ingest::ImportOptions {
             jobs: self.jobs.map_or_else(cores, NonZeroUsize::get),
             again: self.again,
             verify: false,
@@ -245,9 +246,9 @@ impl Grace {
 }
 
 /// Where data lie, as `--data` names it.
-pub(super) fn place() -> impl clap::builder::TypedValueParser<Value = Place> {
+pub(super) fn place() -> impl clap::builder::TypedValueParser<Value = DataLocation> {
     use clap::builder::{OsStringValueParser, TypedValueParser};
-    OsStringValueParser::new().try_map(Place::try_from)
+    OsStringValueParser::new().try_map(DataLocation::try_from)
 }
 
 /// Reads a flag's environment variable.

@@ -3,7 +3,7 @@ use std::io::Write;
 use clap::Args;
 
 use super::Failure;
-use crate::access::Tokens;
+use crate::auth::Tokens;
 
 /// `sagittal token ann >> tokens`
 #[derive(Debug, Args)]

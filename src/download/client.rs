@@ -6,7 +6,7 @@ use reqwest::redirect::{Attempt, Policy};
 use reqwest::{Response, StatusCode, Url};
 
 use super::error::DownloadError;
-use super::fault::{Fault, read_retry_after};
+use super::fetch_error::{FetchError, read_retry_after};
 use super::range::{ContentRange, is_strong};
 
 const CONNECT: Duration = Duration::from_secs(15);
@@ -19,7 +19,7 @@ pub(super) struct Client {
     stall: Duration,
 }
 
-/// The rest of a file, asked for as long as the file is still the same.
+/// The rest of a file, requested as long as the file is still the same.
 #[derive(Debug)]
 pub(super) struct Rest<'a> {
     pub(super) from: u64,
@@ -40,8 +40,8 @@ impl Client {
         Ok(Self { client, stall })
     }
 
-    /// An answer with status 200, or 206 when a rest was asked for; every other one is a fault.
-    pub(super) async fn get(&self, address: &Url, rest: Option<&Rest<'_>>) -> Result<Body, Fault> {
+    /// An answer with status 200, or 206 when a rest was requested; every other one is a fault.
+    pub(super) async fn get(&self, address: &Url, rest: Option<&Rest<'_>>) -> Result<Body, FetchError> {
         // Lengths and ranges are those of the file itself only when nothing packs it on the way.
         let mut request = self.client.get(address.clone()).header(ACCEPT_ENCODING, "identity");
         if let Some(rest) = rest {
@@ -51,13 +51,13 @@ impl Client {
             request = request.header(IF_RANGE, version);
         }
         let answer = tokio::time::timeout(self.stall, request.send()).await;
-        let response = answer.map_err(|_| Fault::Stalled(self.stall))?.map_err(broken)?;
+        let response = answer.map_err(|_| FetchError::Stalled(self.stall))?.map_err(broken)?;
         let status = response.status();
         if status == StatusCode::OK || (status == StatusCode::PARTIAL_CONTENT && rest.is_some()) {
             return Ok(Body { response, stall: self.stall });
         }
         let retry_after = text(&response, RETRY_AFTER).and_then(|text| read_retry_after(text, SystemTime::now()));
-        Err(Fault::Status { status, retry_after })
+        Err(FetchError::Status { status, retry_after })
     }
 }
 
@@ -75,9 +75,9 @@ pub(super) fn is_downgrade(from: &Url, to: &Url) -> bool {
     from.scheme() == "https" && to.scheme() != "https"
 }
 
-/// Addresses are told apart from errors: they may hold secrets, see [`shown`].
-fn broken(error: reqwest::Error) -> Fault {
-    Fault::Connection(error.without_url())
+/// Addresses are distinct from errors: they may hold secrets, see [`shown`].
+fn broken(error: reqwest::Error) -> FetchError {
+    FetchError::Connection(error.without_url())
 }
 
 /// An address as it may be printed: without passwords and tokens.
@@ -103,9 +103,9 @@ pub(super) struct Body {
 
 impl Body {
     /// The next bytes; none at the end.
-    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, Fault> {
+    pub(super) async fn next(&mut self) -> Result<Option<Bytes>, FetchError> {
         let chunk = tokio::time::timeout(self.stall, self.response.chunk()).await;
-        chunk.map_err(|_| Fault::Stalled(self.stall))?.map_err(broken)
+        chunk.map_err(|_| FetchError::Stalled(self.stall))?.map_err(broken)
     }
 
     /// Whether this is the whole file rather than a rest.
@@ -128,7 +128,7 @@ impl Body {
         fits && !other
     }
 
-    /// What `If-Range` can ask for later: a strong entity tag, or else a date.
+    /// What `If-Range` can name later: a strong entity tag, or else a date.
     pub(super) fn version(&self) -> Option<String> {
         self.etag().or_else(|| text(&self.response, LAST_MODIFIED)).map(str::to_owned)
     }

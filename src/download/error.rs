@@ -1,7 +1,7 @@
 use std::io;
 use std::path::Path;
 
-use super::fault::Fault;
+use super::fetch_error::FetchError;
 use super::space::Amount;
 
 /// The release could not be fetched whole.
@@ -32,7 +32,7 @@ pub enum DownloadError {
         /// Where it was to come from.
         address: String,
         /// What happened.
-        source: Fault,
+        source: FetchError,
     },
     /// Too many attempts brought nothing.
     #[error(
@@ -46,7 +46,7 @@ pub enum DownloadError {
         /// One after the other without a new byte.
         attempts: u32,
         /// What happened in the last one.
-        source: Fault,
+        source: FetchError,
     },
     /// The right number of bytes, but not those that the record announces, twice.
     #[error("{name} came with md5 {found} twice, but the record announces {announced}")]

@@ -70,10 +70,10 @@ impl Part {
     }
 
     /// Removes what earlier runs left of a file that is whole.
-    pub(super) async fn discard(folder: &Path, name: &str) -> Result<(), super::DownloadError> {
+    pub(super) async fn discard(folder: &Path, name: &str) -> Result<(), crate::download::DownloadError> {
         let paths = Paths::new(folder, name);
         for path in [&paths.part, &paths.note] {
-            remove(path).await.map_err(super::error::unwritable(path))?;
+            remove(path).await.map_err(crate::download::error::unwritable(path))?;
         }
         Ok(())
     }

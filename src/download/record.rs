@@ -5,8 +5,8 @@ use serde_json::Value;
 use super::OnEvent;
 use super::client::{Client, is_downgrade, shown};
 use super::error::{DownloadError, RecordError};
-use super::fault::Fault;
-use super::patience::Patience;
+use super::fetch_error::FetchError;
+use super::retry::RetryPolicy;
 use super::sum::Md5Sum;
 use super::transfer::wait_or_give_up;
 use crate::spider::dataset::FILES;
@@ -32,7 +32,7 @@ pub(super) async fn fetch(
     on_event: OnEvent<'_>,
 ) -> Result<Vec<RemoteFile>, DownloadError> {
     let unusable = |source| DownloadError::Record { address: shown(address), source };
-    let mut patience = Patience::new(retries, 0);
+    let mut patience = RetryPolicy::new(retries, 0);
     loop {
         match read(client, address).await {
             Ok(Some(text)) => return parse(&text, address).map_err(unusable),
@@ -43,7 +43,7 @@ pub(super) async fn fetch(
 }
 
 /// None when it is too long.
-async fn read(client: &Client, address: &Url) -> Result<Option<Vec<u8>>, Fault> {
+async fn read(client: &Client, address: &Url) -> Result<Option<Vec<u8>>, FetchError> {
     let mut body = client.get(address, None).await?;
     let mut text = Vec::new();
     while let Some(chunk) = body.next().await? {

@@ -1,6 +1,6 @@
 use std::time::{Duration, UNIX_EPOCH};
 
-use super::fault::read_retry_after;
+use super::fetch_error::read_retry_after;
 use super::range::{ContentRange, is_strong};
 use super::sum::Md5Sum;
 

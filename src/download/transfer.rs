@@ -5,10 +5,10 @@ use reqwest::{StatusCode, Url};
 
 use super::client::{Body, Client, Rest, shown};
 use super::error::{DownloadError, unwritable};
-use super::fault::Fault;
+use super::fetch_error::FetchError;
 use super::part::Part;
-use super::patience::{GiveUp, Patience};
 use super::record::RemoteFile;
+use super::retry::{GiveUp, RetryPolicy};
 use super::{Event, OnEvent};
 
 /// One file's way from the server to its name in the folder.
@@ -53,7 +53,7 @@ impl Transfer<'_> {
 
     /// Attempts until the part is as long as the file.
     async fn complete(&self, part: &mut Part) -> Result<(), DownloadError> {
-        let mut patience = Patience::new(self.retries, part.length());
+        let mut patience = RetryPolicy::new(self.retries, part.length());
         while part.length() < self.file.size {
             if let Err(fault) = self.attempt(part).await {
                 let (here, what) = (part.length(), self.file.name);
@@ -63,7 +63,7 @@ impl Transfer<'_> {
         Ok(())
     }
 
-    async fn attempt(&self, part: &mut Part) -> Result<(), Fault> {
+    async fn attempt(&self, part: &mut Part) -> Result<(), FetchError> {
         let mut body = self.ask(part).await?;
         let (name, size) = (self.file.name, self.file.size);
         (self.on_event)(Event::Fetching { name, from: part.length(), size });
@@ -74,11 +74,11 @@ impl Transfer<'_> {
             part.append(&chunk).await.map_err(disk(part.path()))?;
             (self.on_event)(Event::At { bytes: part.length() });
         }
-        if part.length() < size { Err(Fault::Short { came: part.length(), announced: size }) } else { Ok(()) }
+        if part.length() < size { Err(FetchError::Short { came: part.length(), announced: size }) } else { Ok(()) }
     }
 
     /// An answer whose bytes belong behind those that are there; when the server has none, from the file's beginning.
-    async fn ask(&self, part: &mut Part) -> Result<Body, Fault> {
+    async fn ask(&self, part: &mut Part) -> Result<Body, FetchError> {
         if part.length() > 0 {
             let rest = Rest { from: part.length(), if_range: part.version() };
             match self.client.get(&self.file.url, Some(&rest)).await {
@@ -88,7 +88,7 @@ impl Transfer<'_> {
                     return self.accept_whole(part, body, Some(why)).await;
                 }
                 Ok(_) => self.restart_or_fail(part, "the server's answer does not fit to what is there").await?,
-                Err(Fault::Status { status: StatusCode::RANGE_NOT_SATISFIABLE, .. }) => {
+                Err(FetchError::Status { status: StatusCode::RANGE_NOT_SATISFIABLE, .. }) => {
                     self.restart_or_fail(part, "the server has nothing behind what is there").await?;
                 }
                 Err(fault) => return Err(fault),
@@ -98,7 +98,7 @@ impl Transfer<'_> {
         self.accept_whole(part, body, None).await
     }
 
-    async fn accept_whole(&self, part: &mut Part, body: Body, why: Option<&'static str>) -> Result<Body, Fault> {
+    async fn accept_whole(&self, part: &mut Part, body: Body, why: Option<&'static str>) -> Result<Body, FetchError> {
         if body.length().is_some_and(|length| length > self.file.size) {
             return Err(self.too_long(part).await);
         }
@@ -110,14 +110,14 @@ impl Transfer<'_> {
     }
 
     /// What is there is not the beginning of the file that the record announces either.
-    async fn too_long(&self, part: &mut Part) -> Fault {
+    async fn too_long(&self, part: &mut Part) -> FetchError {
         match part.empty().await {
-            Ok(()) => Fault::Long { announced: self.file.size },
+            Ok(()) => FetchError::Long { announced: self.file.size },
             Err(error) => disk(part.path())(error),
         }
     }
 
-    async fn restart_or_fail(&self, part: &mut Part, why: &'static str) -> Result<(), Fault> {
+    async fn restart_or_fail(&self, part: &mut Part, why: &'static str) -> Result<(), FetchError> {
         let done = self.restart(part, why).await;
         done.map_err(disk(part.path()))
     }
@@ -128,15 +128,15 @@ impl Transfer<'_> {
     }
 }
 
-fn disk(path: &Path) -> impl FnOnce(io::Error) -> Fault {
+fn disk(path: &Path) -> impl FnOnce(io::Error) -> FetchError {
     let path = path.display().to_string();
-    move |source| Fault::Disk { path, source }
+    move |source| FetchError::Disk { path, source }
 }
 
 /// Sleeps before the next attempt at `what`, of which `here` bytes are there, if there is to be one.
 pub(super) async fn wait_or_give_up(
-    patience: &mut Patience,
-    fault: Fault,
+    patience: &mut RetryPolicy,
+    fault: FetchError,
     here: u64,
     what: &'static str,
     address: &Url,

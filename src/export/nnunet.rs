@@ -1,7 +1,7 @@
 //! A raw data set for nnU-Net: `imagesTr`, `labelsTr` of the train and validation splits, `imagesTs` of the test split,
-//! `dataset.json`. Labels are numbered 0 to n without gaps, as nnU-Net asks for.
+//! `dataset.json`. Labels are numbered 0 to n without gaps, as nnU-Net expects.
 //!
-//! Format: <https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md>.
+//! ExportFormat: <https://github.com/MIC-DKFZ/nnUNet/blob/master/documentation/dataset_format.md>.
 
 use serde_json::{Map, Value as Json, json};
 

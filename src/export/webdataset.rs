@@ -11,7 +11,7 @@ const SEED: u32 = 0;
 pub(super) async fn export(export: &Export<'_>) -> Result<(), ExportError> {
     for split in Split::ALL {
         let split = split.name();
-        let whole = format!("/v1/stream.tar?split={split}&seed={SEED}{}", export.pictures());
+        let whole = format!("/v1/stream.tar?split={split}&seed={SEED}{}", export.render_query());
         let slices: Json = export.json(&format!("/v1/slices?split={split}&limit=1")).await?;
         if slices["total"] == 0 {
             continue;
@@ -26,7 +26,7 @@ pub(super) async fn export(export: &Export<'_>) -> Result<(), ExportError> {
     Ok(())
 }
 
-/// Bytes of a stream: told before anything of it is made, unless its members are compressed.
+/// Bytes of a stream: known before anything of it is made, unless its members are compressed.
 async fn length(export: &Export<'_>, path: &str) -> Result<u64, ExportError> {
     let answer = export.ask(path).await?;
     let told = answer.headers().get("content-length").and_then(|value| value.to_str().ok()?.parse().ok());

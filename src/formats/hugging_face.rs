@@ -1,5 +1,5 @@
 //! Shards for Hugging Face `datasets`: Parquet with the features of the published edition (`cdoswald/SPIDER`), one row per
-//! scan, images as lists of encoded pictures.
+//! scan, images as lists of encoded images.
 //!
 //! The features stand in the file's metadata under `huggingface`, which is where `datasets` looks for them.
 
@@ -17,12 +17,12 @@ const ROWS_IN_GROUP: usize = 2;
 
 /// One scan, as the edition has it.
 #[derive(Debug, Clone)]
-pub struct EditionRow {
+pub struct HuggingFaceRow {
     /// As text.
     pub patient_id: String,
     /// `t1`, `t2` or `t2_SPACE`.
     pub scan_type: String,
-    /// Encoded pictures, slice by slice.
+    /// Encoded images, slice by slice.
     pub image: Vec<Bytes>,
     /// Encoded masks, slice by slice.
     pub mask: Vec<Bytes>,
@@ -38,19 +38,19 @@ pub struct EditionRow {
 
 /// A shard in the making.
 #[derive(Debug)]
-pub struct EditionShard {
+pub struct HuggingFaceShard {
     writer: ParquetWriter,
     rows_in_group: usize,
 }
 
-impl EditionShard {
+impl HuggingFaceShard {
     /// A shard without rows.
     ///
     /// # Errors
     /// [`EncodeError`].
     pub fn new() -> Result<Self, EncodeError> {
         let described = json!({ "info": { "features": features() } }).to_string();
-        // Pictures are compressed already.
+        // Renderings are compressed already.
         let properties = WriterProperties::builder()
             .set_compression(Compression::UNCOMPRESSED)
             .set_dictionary_enabled(false)
@@ -63,12 +63,12 @@ impl EditionShard {
     ///
     /// # Errors
     /// [`EncodeError`].
-    pub fn add(&mut self, row: &EditionRow) -> Result<(), EncodeError> {
+    pub fn add(&mut self, row: &HuggingFaceRow) -> Result<(), EncodeError> {
         self.writer.add(&[
             Value::Text(&row.patient_id),
             Value::Text(&row.scan_type),
-            pictures(&row.image),
-            pictures(&row.mask),
+            renderer(&row.image),
+            renderer(&row.mask),
             Value::Text(&row.image_path),
             Value::Text(&row.mask_path),
             Value::Struct(FIELDS.iter().map(|field| Value::from(&row.metadata[name(field)])).collect()),
@@ -105,7 +105,7 @@ fn name(field: &Field) -> &'static str {
 /// The features, as `datasets` writes them.
 fn features() -> Json {
     let value = |kind: &str| json!({ "dtype": kind, "_type": "Value" });
-    let pictures = json!({ "feature": { "_type": "Image" }, "_type": "Sequence" });
+    let renderer = json!({ "feature": { "_type": "Image" }, "_type": "Sequence" });
     let texts = json!({ "feature": value("string"), "_type": "Sequence" });
     let metadata: serde_json::Map<_, _> =
         FIELDS.iter().map(|field| (name(field).to_owned(), value(dtype(field)))).collect();
@@ -113,8 +113,8 @@ fn features() -> Json {
     json!({
         "patient_id": value("string"),
         "scan_type": value("string"),
-        "image": pictures,
-        "mask": pictures,
+        "image": renderer,
+        "mask": renderer,
         "image_path": value("string"),
         "mask_path": value("string"),
         "metadata": metadata,
@@ -139,7 +139,7 @@ fn fields() -> Vec<ParquetField> {
     let field = |name: &str, of| -> ParquetField { (name.to_owned(), of) };
     let text = |name: &str| field(name, FieldType::Text);
     let list = |of| FieldType::List(Box::new(of));
-    let pictures = || list(FieldType::Struct(vec![field("bytes", FieldType::Binary), field("path", FieldType::Text)]));
+    let renderer = || list(FieldType::Struct(vec![field("bytes", FieldType::Binary), field("path", FieldType::Text)]));
     let kind = |field: &Field| match field.hugging_face_type {
         HuggingFaceType::Int32 => FieldType::Int32,
         HuggingFaceType::Float32 => FieldType::Float,
@@ -151,8 +151,8 @@ fn fields() -> Vec<ParquetField> {
     vec![
         text("patient_id"),
         text("scan_type"),
-        field("image", pictures()),
-        field("mask", pictures()),
+        field("image", renderer()),
+        field("mask", renderer()),
         text("image_path"),
         text("mask_path"),
         field("metadata", FieldType::Struct(metadata)),
@@ -160,6 +160,6 @@ fn fields() -> Vec<ParquetField> {
     ]
 }
 
-fn pictures(files: &[Bytes]) -> Value<'_> {
+fn renderer(files: &[Bytes]) -> Value<'_> {
     Value::List(files.iter().map(|bytes| Value::Struct(vec![Value::Binary(bytes), Value::Missing])).collect())
 }

@@ -7,7 +7,7 @@ mod parquet;
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-pub use self::parquet::ParquetTable;
+pub use parquet::ParquetTable;
 
 use crate::query::{Cell, Column};
 

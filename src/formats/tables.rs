@@ -2,7 +2,7 @@
 //!
 //! Columns are found by their headers, in any order. Lines may end in CRLF or LF, a UTF-8 byte order mark is skipped.
 //! A table is read whole or not at all: a cell that cannot be right is an error that says where it is, because a row
-//! left out silently would change every number that is drawn from the table.
+//! left out silently would change every number that is derived from the table.
 
 mod columns;
 mod gradings;
@@ -42,7 +42,7 @@ pub enum TableError {
         /// The header.
         column: String,
     },
-    /// A cell that is not what its column asks for.
+    /// A cell that is not what its column takes.
     #[error("{table} line {line}: {column} is {cell:?}, expected {expected}")]
     Cell {
         /// The file's name in the release.

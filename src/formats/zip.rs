@@ -13,7 +13,7 @@ const END: u32 = 0x0605_4b50;
 /// Data descriptor, UTF-8 names.
 const FLAGS: u16 = 0x0808;
 const VERSION: u16 = 20;
-/// 1980-01-01: the same contents are the same file, whenever they are asked for.
+/// 1980-01-01: the same contents are the same file, whenever they are requested.
 const DATE: u16 = 0x0021;
 
 const LOCAL_BYTES: u64 = 30;
@@ -41,7 +41,7 @@ pub fn len(members: &[Member]) -> u64 {
 }
 
 /// An archive being written. The caller sends, for each member: what [`Archive::begin`] gives, the member's bytes, each
-/// told to [`Archive::update`], what [`Archive::finish_member`] gives; and at the end what [`Archive::finish`] gives.
+/// passed to [`Archive::update`], what [`Archive::finish_member`] gives; and at the end what [`Archive::finish`] gives.
 #[derive(Debug, Default)]
 pub struct Archive {
     directory: Vec<u8>,

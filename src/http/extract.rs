@@ -10,13 +10,13 @@ use axum::http::{HeaderMap, header};
 use bytes::Bytes;
 use mediatype::{MediaType, names};
 
-use super::app::App;
 use super::limits::Limits;
-use super::problem::{Code, Problem};
-use crate::parameters::{Pairs, Parameter, decode};
-use crate::pictures::PictureError;
-use crate::pool::Flow;
+use super::responses::problem::{Code, Problem};
+use super::state::App;
+use crate::params::{Pairs, Parameter, decode};
+use crate::renderer::RendererError;
 use crate::spider::{PatientId, ScanId};
+use crate::worker_pool::Flow;
 
 /// `{id}` of a path under `/v1/scans`.
 pub(super) struct ScanPath(pub(super) ScanId);
@@ -57,8 +57,8 @@ pub(super) async fn body_bytes(body: Body, app: &App) -> Result<Bytes, Problem> 
         return Err(too_long());
     }
     let len = body.size_hint().exact().unwrap_or(most as u64);
-    let reservation = app.pictures().pool().budget().reserve(Flow::interactive(), len).await;
-    let reservation = reservation.map_err(PictureError::Memory)?;
+    let reservation = app.renderer().pool().budget().reserve(Flow::interactive(), len).await;
+    let reservation = reservation.map_err(RendererError::Memory)?;
     match tokio::time::timeout(time, axum::body::to_bytes(body, most)).await {
         Ok(Ok(bytes)) => Ok(reservation.hold(bytes)),
         Ok(Err(error)) if is_too_long(&error) => Err(too_long()),
@@ -111,8 +111,7 @@ impl<S: Send + Sync> FromRequestParts<S> for ScanPath {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         let id = path_parameter(parts, state, "id").await?;
         if scan_of_group(&id).is_some() {
-            let detail =
-                format!("{id} is a Zarr group; open it by this address, its document is /v1/scans/{id}/zarr.json");
+            let detail = format!("{id} is a Zarr group; open it by this URL, its document is /v1/scans/{id}/zarr.json");
             return Err(Problem::new(Code::UnknownScan, detail));
         }
         ScanId::from_str(&id).map(Self).map_err(|error| Problem::new(Code::UnknownScan, error.to_string()))

@@ -4,7 +4,7 @@ use std::time::Duration;
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes of an address, path and query.
-    pub address_bytes: usize,
+    pub url_bytes: usize,
     /// Bytes of a body.
     pub body_bytes: usize,
     /// Slices of a batch.
@@ -12,7 +12,7 @@ pub struct Limits {
     /// How long a body may take to arrive.
     pub body_time: Duration,
     /// How long an answer may take to begin.
-    pub answer_time: Duration,
+    pub response_time: Duration,
     /// Bytes of a CSV or NDJSON file that is made whole, so that it has a length and parts; a larger one is streamed.
     pub whole_table_bytes: usize,
 }
@@ -20,11 +20,11 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
-            address_bytes: 16 << 10,
+            url_bytes: 16 << 10,
             body_bytes: 2 << 20,
             batch_slices: 4096,
             body_time: Duration::from_secs(30),
-            answer_time: Duration::from_secs(60),
+            response_time: Duration::from_secs(60),
             whole_table_bytes: 8 << 20,
         }
     }

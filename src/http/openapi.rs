@@ -10,12 +10,12 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value as Json, json};
 
-use super::caching::Validator;
-use super::problem::{Code, Told};
-use super::ranges::File;
-use super::route::{Operation, Route};
-use super::tables::Format;
-use crate::parameters::{Form, Parameter};
+use super::responses::caching::Validator;
+use super::responses::files::InMemoryFile;
+use super::responses::problem::{Code, ProblemBody};
+use super::routes::route::{Operation, Route};
+use super::routes::tables::Format;
+use crate::params::{Form, Parameter};
 use crate::spider::dataset;
 
 /// The document of these routes.
@@ -26,7 +26,7 @@ pub(super) fn document(routes: &[Route]) -> Json {
         settings.transforms.push(Box::new(RecursiveTransform(as_enumeration)));
     });
     let mut generator = settings.into_generator();
-    let problem = generator.subschema_for::<Told>().to_value();
+    let problem = generator.subschema_for::<ProblemBody>().to_value();
     let mut shared = Shared::default();
     let mut paths = Map::new();
     for route in routes {
@@ -39,14 +39,14 @@ pub(super) fn document(routes: &[Route]) -> Json {
         "info": {
             "title": "sagittal",
             "version": env!("CARGO_PKG_VERSION"),
-            "description": format!("{}: slices, masks, metadata and per-disc gradings over HTTP. Every address also answers HEAD.", dataset::TITLE),
+            "description": format!("{}: slices, masks, metadata and per-disc gradings over HTTP. Every URL also answers HEAD.", dataset::TITLE),
             "license": { "name": "MIT OR Apache-2.0", "identifier": "MIT OR Apache-2.0" },
         },
         "servers": [{ "url": "/" }],
         "tags": [
             { "name": "tables", "description": "scans, slices, discs, gradings and patients: filtered, sorted, in pages or as whole files" },
-            { "name": "data set", "description": "what the data set is, and one scan or patient at a time" },
-            { "name": "pictures", "description": "slices, masks and overlays, in any size" },
+            { "name": "dataset", "description": "what the data set is, and one scan or patient at a time" },
+            { "name": "images", "description": "slices, masks and overlays, in any size" },
             { "name": "training", "description": "volumes, image-mask pairs, batches and streams" },
             { "name": "service", "description": "the service itself" },
         ],
@@ -99,7 +99,7 @@ impl Shared {
 /// `GET /openapi.json`
 pub(super) fn answer(document: &Arc<str>, request: &HeaderMap) -> Response {
     let bytes = Bytes::copy_from_slice(document.as_bytes());
-    File { validator: Validator::of_bytes(&bytes), bytes, media_type: "application/json" }.answer(request)
+    InMemoryFile { validator: Validator::of_bytes(&bytes), bytes, media_type: "application/json" }.answer(request)
 }
 
 fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, shared: &mut Shared) -> Json {
@@ -144,7 +144,7 @@ fn can_happen(code: Code, route: &Route) -> bool {
     let path = route.path.as_str();
     let (of_scan, of_patient) = (path.contains("/scans/{id}"), path.contains("/patients/{id}"));
     let is_training = route.operation.tag == "training";
-    let is_picture = route.operation.tag == "pictures" || is_training;
+    let is_picture = route.operation.tag == "images" || is_training;
     let is_table = route.operation.tag == "tables";
     match code {
         Code::UnknownParameter | Code::RepeatedParameter => route.operation.tag != "service",
@@ -171,7 +171,7 @@ fn can_happen(code: Code, route: &Route) -> bool {
         }
         Code::RangeNotSatisfiable => route.operation.has_ranges,
         Code::NotReady => path == "/readyz",
-        Code::InternalError | Code::AddressTooLong | Code::AnswerTooSlow => true,
+        Code::InternalError | Code::UrlTooLong | Code::ResponseTooSlow => true,
         Code::Unauthorized => !["/healthz", "/readyz"].contains(&path),
         Code::SignatureInvalid => path.starts_with("/v1/") && path != "/v1/signed" && route.operation.body.is_none(),
         Code::BodyTooLarge | Code::BodyTooSlow => route.operation.body.is_some(),

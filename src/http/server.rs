@@ -1,6 +1,11 @@
 //! Accepting connections. `axum::serve` has no timeout for a client that never finishes its headers, so the hyper server
 //! is built here.
 
+pub(super) mod head_timer;
+pub(super) mod lingering_close;
+pub(super) mod shared_stream;
+pub(super) mod slow_reader;
+
 use std::future::Future;
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,17 +21,17 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::io::InspectReader;
 use tower::ServiceExt;
 
-use super::app::App;
-use super::head_timer::HeadTimer;
-use super::host::FromConnection;
-use super::lingering::LingeringClose;
-use super::problem::{Code, Problem};
+use super::middleware::host::FromConnection;
+use super::responses::problem::{Code, Problem};
 use super::router;
-use super::shared_stream::SharedStream;
-use super::slow_reader::{MinimumReadRate, ReadRate};
+use super::state::App;
+use head_timer::HeadTimer;
+use lingering_close::LingeringClose;
+use shared_stream::SharedStream;
+use slow_reader::{MinimumReadRate, ReadRate};
 
-/// Clients that are being told that there are too many; more are hung up on.
-const MOST_REFUSALS: usize = 256;
+/// Clients that hear that there are too many; more are hung up on.
+const MAX_REFUSALS: usize = 256;
 /// How long a client may take to hear that there are too many.
 const REFUSAL_TIME: Duration = Duration::from_secs(1);
 
@@ -45,16 +50,16 @@ pub struct Connections {
     pub read_rate: ReadRate,
     /// How long a client that has closed its sending side may wait for its response to begin.
     pub half_close_time: Duration,
-    /// How long the server goes on answering, but as one that is not ready any more, after it is asked to stop gently.
-    pub farewell: Duration,
+    /// How long the server goes on answering, but as one that is not ready any more, after it has to stop gently.
+    pub shutdown_delay: Duration,
     /// How long requests in flight may take to finish after that, and their clients to hear the end of the answers.
     pub drain_time: Duration,
 }
 
-/// How the server is asked to stop.
+/// How the server has to stop.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stop {
-    /// By somebody at the terminal who waits.
+    /// By someone at the terminal who waits.
     AtOnce,
     /// By something that also sends clients elsewhere.
     Gently,
@@ -62,13 +67,13 @@ pub enum Stop {
 
 /// Serves on `listener` until `stop` resolves, then lets the requests in flight finish.
 pub async fn serve(listener: TcpListener, app: App, connections: Connections, stop: impl Future<Output = Stop>) {
-    let house = House::new(app, connections);
+    let house = Server::new(app, connections);
     let how = house.accept_until(&listener, stop).await;
     house.begin_stopping();
     if how == Stop::Gently {
-        house.accept_until(&listener, tokio::time::sleep(connections.farewell)).await;
+        house.accept_until(&listener, tokio::time::sleep(connections.shutdown_delay)).await;
     }
-    // Whoever has connected before the door closes is let in.
+    // Anyone who has connected before the listener closes is accepted.
     house.accept_until(&listener, std::future::ready(())).await;
     drop(listener);
     if tokio::time::timeout(connections.drain_time, house.guests.shutdown()).await.is_err() {
@@ -76,7 +81,7 @@ pub async fn serve(listener: TcpListener, app: App, connections: Connections, st
     }
 }
 
-struct House {
+struct Server {
     app: App,
     router: axum::Router,
     connections: Connections,
@@ -100,14 +105,14 @@ pub(super) struct Peer {
     pub(super) connection: u64,
 }
 
-impl House {
+impl Server {
     fn new(app: App, connections: Connections) -> Self {
         Self {
             router: router(app.clone()),
             app,
             connections,
             places: Arc::new(Semaphore::new(connections.most)),
-            refusals: Arc::new(Semaphore::new(MOST_REFUSALS)),
+            refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
             guests: GracefulShutdown::new(),
             stopping_since: Arc::default(),
             accepted: AtomicU64::new(0),
@@ -119,14 +124,14 @@ impl House {
         self.app.begin_stopping();
     }
 
-    /// Takes connections until `end` resolves and nobody waits at the door.
+    /// Takes connections until `end` resolves and no connection waits.
     async fn accept_until<T>(&self, listener: &TcpListener, end: impl Future<Output = T>) -> T {
         let mut end = std::pin::pin!(end);
         loop {
             tokio::select! {
                 biased;
                 accepted = listener.accept() => match accepted {
-                    Ok((stream, peer)) => self.welcome(stream, peer.ip()),
+                    Ok((stream, peer)) => self.accept(stream, peer.ip()),
                     Err(error) => {
                         // Out of file descriptors, mostly: others must be closed before the next can be opened.
                         tracing::warn!(%error, "could not accept a connection");
@@ -138,7 +143,7 @@ impl House {
         }
     }
 
-    fn welcome(&self, stream: TcpStream, peer: IpAddr) {
+    fn accept(&self, stream: TcpStream, peer: IpAddr) {
         if let Ok(place) = Arc::clone(&self.places).try_acquire_owned() {
             return self.serve_connection(stream, peer, place);
         }
@@ -147,7 +152,7 @@ impl House {
             let stream = LingeringClose::new(stream, Arc::clone(&self.stopping_since));
             let detail = format!("all {} connections are taken; try again in a moment", self.connections.most);
             tokio::spawn(async move {
-                // Somebody who does not listen is hung up on.
+                // Someone who does not listen is hung up on.
                 let _ = tokio::time::timeout(REFUSAL_TIME, refuse(stream, &detail)).await;
                 drop(permit);
             });
@@ -204,7 +209,7 @@ impl House {
     }
 }
 
-/// Says that there are too many connections, whatever was asked.
+/// Says that there are too many connections, whatever was requested.
 async fn refuse(mut stream: LingeringClose<TcpStream>, detail: &str) -> std::io::Result<()> {
     let body = Problem::new(Code::Overloaded, detail).body();
     let head = format!(

@@ -6,10 +6,10 @@ use axum::http::{HeaderMap, HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
 
-use super::caching::Validator;
 use super::extract::AssetPath;
-use super::problem::{Code, Problem};
-use super::ranges::File;
+use super::responses::caching::Validator;
+use super::responses::files::InMemoryFile;
+use super::responses::problem::{Code, Problem};
 
 /// What the page may do: load from this server, ask this server, and be nobody's frame. Nothing inline runs or styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \
@@ -74,7 +74,7 @@ fn media_type(name: &str) -> &'static str {
 
 fn answer(text: &'static str, media_type: &'static str, request: &HeaderMap) -> Response {
     let bytes = Bytes::from_static(text.as_bytes());
-    let mut response = File { validator: Validator::of_bytes(&bytes), bytes, media_type }.answer(request);
+    let mut response = InMemoryFile { validator: Validator::of_bytes(&bytes), bytes, media_type }.answer(request);
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(POLICY));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));

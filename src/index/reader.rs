@@ -1,5 +1,5 @@
-mod answers;
 mod file_identity;
+mod query_results;
 mod recovery;
 mod statistics;
 mod transaction;
@@ -17,7 +17,7 @@ use super::{IndexError, path_in, schema};
 use crate::spider::fields_digest;
 use file_identity::FileIdentity;
 
-pub use answers::Page;
+pub use query_results::Page;
 pub use statistics::{FieldSummary, Group, Histogram, Summary};
 pub use transaction::ReadTransaction;
 
@@ -30,7 +30,7 @@ const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(10);
 /// What a query of tables may take, when nothing else is said.
 const TIME_LIMIT: Duration = Duration::from_secs(10);
 
-/// Of a private copy of the index, to be read without copying. The index of a data folder is never mapped: somebody may cut it
+/// Of a private copy of the index, to be read without copying. The index of a data folder is never mapped: someone may cut it
 /// short, and reading a mapped page beyond the end of its file kills the process.
 const MAPPED_BYTES: &str = "8589934592";
 
@@ -148,7 +148,7 @@ impl Reader {
 
     /// Whether connections were lost. The ones that would take their place might read another file.
     #[must_use]
-    pub fn is_worn(&self) -> bool {
+    pub fn has_lost_connections(&self) -> bool {
         self.pool.size() < CONNECTIONS
     }
 
@@ -193,7 +193,7 @@ impl Reader {
     /// Whether the path names another file by now, or connections were lost; never for a copy.
     async fn is_outdated(&self) -> Result<bool, IndexError> {
         let Some(file) = self.file else { return Ok(false) };
-        Ok(FileIdentity::of(&self.path).await? != file || self.is_worn())
+        Ok(FileIdentity::of(&self.path).await? != file || self.has_lost_connections())
     }
 
     async fn check_schema(&self, path: PathBuf) -> Result<(), IndexError> {

@@ -31,7 +31,7 @@ pub struct VolumeRecord {
     pub notes: Vec<String>,
 }
 
-/// What pictures need to know of one scan; small, so that all of them fit in memory.
+/// What images need to know of one scan; small, so that all of them fit in memory.
 #[derive(Debug, Clone)]
 pub struct CatalogueEntry {
     /// Which scan, and where its voxels are.

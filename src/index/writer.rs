@@ -1,6 +1,6 @@
-mod absorb;
 mod derived;
 mod fields;
+mod merge;
 mod remove;
 
 use std::collections::HashMap;
@@ -18,7 +18,7 @@ use super::{IndexError, path_in, scan_key, schema};
 use crate::spider::{FIELDS, Grading, Metadata, PatientId, ScanId, Split, Value, fields_digest};
 use crate::volume::{Geometry, Orientation};
 
-/// How long a change waits for another process's change or question to end.
+/// How long a change waits for another process's change or query to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// Gives the index its next revision: the time, in milliseconds since 1970, as long as that is larger than the last one. So a
@@ -58,7 +58,7 @@ impl Writer {
                 .unwrap_or_else(|source| IndexError::Unwritable { path: path.clone(), source })
         };
         let mut connection = options.connect().await.map_err(unopened)?;
-        let migrated = super::MIGRATIONS.run(&mut connection).await;
+        let migrated = crate::index::MIGRATIONS.run(&mut connection).await;
         migrated.map_err(|error| unmigrated(&path, error))?;
         let mut writer = Self { connection, path };
         writer.place_labels().await?;

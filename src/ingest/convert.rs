@@ -1,4 +1,4 @@
-//! One scan: two source files → checked, re-oriented, summarised → store. What the index is told comes back as a record.
+//! One scan: two source files → checked, re-oriented, summarised → store. What the index records comes back as a record.
 
 use std::sync::Arc;
 
@@ -7,9 +7,11 @@ use tokio::runtime::Handle;
 
 use super::budget::MemoryBudget;
 use super::grid;
-use super::labels::{self, MaskError};
+use super::labels;
+use super::labels::MaskError;
 use super::source::{SourceError, SourceFile};
-use crate::formats::metaimage::{self, MetaImageError};
+use crate::formats::metaimage;
+use crate::formats::metaimage::MetaImageError;
 use crate::index::{Imported, VolumeRecord};
 use crate::spider::ScanId;
 use crate::store::{Array, GroupFacts, GroupName, Store, StoreError};

@@ -1,4 +1,4 @@
-//! A made-up release: the same folders, file formats, tables and quirks as the real one, so that everything that works
+//! A synthetic release: the same folders, file formats, tables and quirks as the real one, so that everything that works
 //! on it works on the real one too. Its patients do not exist; its voxels are drawn from an anatomy in a few formulas.
 //!
 //! Every run writes the same bytes, as long as the machine's mathematical functions round alike.
@@ -25,14 +25,14 @@ use std::thread;
 
 use flate2::Compression;
 
-use self::patients::{DemoPatient, DemoSeries, PATIENTS};
 use crate::formats::metaimage;
 use crate::spider::{PatientId, ScanId};
 use crate::volume::Volume;
+use patients::{DemoPatient, DemoSeries, PATIENTS};
 
-/// The made-up release could not be written.
+/// The synthetic release could not be written.
 #[derive(Debug, thiserror::Error)]
-#[error("could not write {path} of the made-up release; choose a folder that you may write to, with 30 MB of space")]
+#[error("could not write {path} of the synthetic release; choose a folder that you may write to, with 30 MB of space")]
 pub struct DemoError {
     /// The file or folder.
     path: String,
@@ -40,7 +40,7 @@ pub struct DemoError {
     source: io::Error,
 }
 
-/// Writes the made-up release into a folder, which is made if it is not there: `images/`, `masks/`, `overview.csv` and
+/// Writes the synthetic release into a folder, which is made if it is not there: `images/`, `masks/`, `overview.csv` and
 /// `radiological_gradings.csv`. Files of the same names are replaced.
 ///
 /// `progress` is called with the number of scans written and of all scans, first with 0.

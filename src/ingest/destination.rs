@@ -3,13 +3,13 @@ use std::time::Duration;
 
 use super::ImportError;
 use crate::snapshots::Part;
-use crate::store::{KeptSlices, Place, Store};
+use crate::store::{DataLocation, KeptSlices, Store};
 
 /// Where an import goes, and which part of it.
 #[derive(Debug, Clone)]
 pub struct Destination {
     /// Where the scans and the index go.
-    pub place: Place,
+    pub place: DataLocation,
     /// Folder for working copies of an index that travels as snapshots; the system's folder for temporary files if it is `None`.
     pub work: Option<PathBuf>,
     /// How often such an index is published while an import runs.
@@ -27,12 +27,12 @@ impl Destination {
     /// A folder of this machine.
     #[must_use]
     pub fn folder(folder: &Path) -> Self {
-        Self::new(Place::Folder(folder.to_owned()))
+        Self::new(DataLocation::Folder(folder.to_owned()))
     }
 
     /// A place, with what is usual.
     #[must_use]
-    pub fn new(place: Place) -> Self {
+    pub fn new(place: DataLocation) -> Self {
         Self {
             place,
             work: None,
@@ -45,7 +45,7 @@ impl Destination {
 
     /// Opens the store; makes the folder, if it is one.
     pub(super) fn open_store(&self) -> Result<Store, ImportError> {
-        if let Place::Folder(folder) | Place::Shared(folder) = &self.place {
+        if let DataLocation::Folder(folder) | DataLocation::Shared(folder) = &self.place {
             std::fs::create_dir_all(folder)
                 .map_err(|source| ImportError::Folder { folder: folder.display().to_string(), source })?;
         }

@@ -2,7 +2,7 @@
 
 use tokio::runtime::Handle;
 
-use super::home::Home;
+use super::index_target::IndexTarget;
 use super::{Destination, ImportError};
 use crate::index::{IndexError, path_in};
 use crate::spider::ScanId;
@@ -25,7 +25,7 @@ pub struct Removed {
 pub fn remove(scans: &[ScanId], destination: &Destination, runtime: &Handle) -> Result<Removed, ImportError> {
     runtime.block_on(async {
         let store = destination.existing_store()?;
-        let mut home = Home::open(&store, destination).await?;
+        let mut home = IndexTarget::open(&store, destination).await?;
         let index = path_in(home.folder());
         if !index.is_file() {
             return Err(IndexError::Missing(index).into());

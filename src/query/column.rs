@@ -2,10 +2,10 @@
 
 use std::sync::LazyLock;
 
-use crate::parameters::{Form, Parameter};
+use crate::params::{Form, Parameter};
 use crate::spider::{CONDITIONS, FIELDS, FieldKind, ScanType, Split};
 
-/// A table that can be asked for.
+/// A table that can be requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Table {
     /// One row for every patient of the overview.
@@ -54,7 +54,7 @@ pub enum Subject {
     Grading,
 }
 
-/// Where a column stands when nothing else is asked for.
+/// Where a column stands when nothing else is requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Shown {
     /// In the items of listings and in tables.
@@ -63,7 +63,7 @@ pub enum Shown {
     InItems,
     /// In tables.
     InTables,
-    /// Only where `fields` asks for it.
+    /// Only where `fields` requests it.
     OnDemand,
 }
 
@@ -205,8 +205,8 @@ const SLICE_COLUMNS: [Column; 6] = [
     Column::new("labelled_pixels", Integer, Slice, "pixels with any label"),
     Column::new("labels", Integers, Slice, "labels in the slice").not_a_filter(),
     Column::new("label_pixels", Integers, Slice, "pixels of each of those labels").not_a_filter(),
-    Column::new("image", Text, Slice, "address of the image").shown(InTables).not_a_filter(),
-    Column::new("mask", Text, Slice, "address of the mask").shown(InTables).not_a_filter(),
+    Column::new("image", Text, Slice, "URL of the image").shown(InTables).not_a_filter(),
+    Column::new("mask", Text, Slice, "URL of the mask").shown(InTables).not_a_filter(),
 ];
 
 #[rustfmt::skip]

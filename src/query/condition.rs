@@ -1,5 +1,5 @@
 use super::{Column, ColumnKind};
-use crate::parameters::plain;
+use crate::params::plain;
 use crate::spider::ScanId;
 
 /// Values that one condition may list.
@@ -74,7 +74,7 @@ fn test(column: &Column, kind: ColumnKind, item: &str) -> Option<Test> {
     let by_name = match item {
         "mid" if column.name == "slice" => Some(Test::Mid),
         "best" if column.name == "slice" => Some(Test::Best),
-        // Every slice has its index: to ask for slices without one is a mistake.
+        // Every slice has its index: to request slices without one is a mistake.
         _ if column.name == "slice" => None,
         _ => null(item),
     };
@@ -82,7 +82,7 @@ fn test(column: &Column, kind: ColumnKind, item: &str) -> Option<Test> {
         return by_name;
     }
     match kind {
-        ColumnKind::Flag => crate::parameters::flag(item).filter(|_| !item.is_empty()).map(Test::Flag),
+        ColumnKind::Flag => crate::params::flag(item).filter(|_| !item.is_empty()).map(Test::Flag),
         // An index is never negative.
         _ if column.name == "slice" && item.contains('-') => None,
         ColumnKind::Integer | ColumnKind::Integers => match item.split_once("..") {
@@ -126,7 +126,7 @@ fn real(text: &str) -> Option<f64> {
 
 /// A text of a column that has choices is one of them.
 fn text_test(column: &Column, (text, quoted): (String, bool)) -> Option<Test> {
-    // Every scan has its name: to ask for scans without one is a mistake.
+    // Every scan has its name: to request scans without one is a mistake.
     match null(&text).filter(|_| !quoted && column.name != "scan_id") {
         Some(test) => Some(test),
         None if column.name == "scan_id" => text.parse::<ScanId>().is_ok().then_some(Test::Text(text)),

@@ -24,7 +24,7 @@ pub enum Cell {
 pub struct Row {
     /// Which scan, slice, disc or patient it is: see [`Cursor::key`].
     pub key: Vec<i64>,
-    /// One for each column that was asked for.
+    /// One for each column that was requested.
     pub cells: Vec<Cell>,
 }
 

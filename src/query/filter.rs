@@ -1,6 +1,6 @@
 use super::condition::Condition;
 use super::{Subject, Table};
-use crate::parameters::{Form, Pairs, Parameter, ParameterError, plain};
+use crate::params::{Form, Pairs, Parameter, ParameterError, plain};
 use crate::spider::LabelSet;
 
 /// Which scans are meant.

@@ -1,5 +1,5 @@
 use super::{Column, Cursor, Filter, Shown, Table};
-use crate::parameters::{Form, Pairs, Parameter, ParameterError, did_you_mean};
+use crate::params::{Form, Pairs, Parameter, ParameterError, did_you_mean};
 
 /// One key that rows are sorted by; missing values come last, whichever way.
 #[derive(Debug, Clone, Copy, PartialEq)]

@@ -1,5 +1,5 @@
 use super::*;
-use crate::parameters::{Pairs, ParameterError, decode};
+use crate::params::{Pairs, ParameterError, decode};
 
 fn listing(table: Table, query: &str) -> Result<Listing, ParameterError> {
     let pairs = decode(query);
@@ -59,7 +59,7 @@ fn what_cannot_be_meant_is_refused() {
 }
 
 #[test]
-fn columns_are_chosen_and_misspelt_ones_answered_with_the_nearest() {
+fn columns_are_chosen_and_misspelt_ones_responded_with_the_nearest() {
     let names = |query: &str| listing(Table::Scans, query).unwrap().columns.iter().map(|c| c.name).collect::<Vec<_>>();
     assert_eq!(names("fields=age,scan_id"), ["age", "scan_id"]);
     assert_eq!(names("fields=all").len(), Table::Scans.columns().len());

@@ -8,7 +8,7 @@ use sha2::{Digest, Sha256};
 use super::SnapshotError;
 use crate::index::path_in;
 use crate::spider::ScanId;
-use crate::store::{Place, Store, StoreError};
+use crate::store::{DataLocation, Store, StoreError};
 
 /// Folder of the parts in a store.
 const FOLDER: &str = "index/parts";
@@ -33,7 +33,7 @@ pub enum PartError {
     )]
     None {
         /// Where they were looked for.
-        place: Place,
+        place: DataLocation,
     },
     /// Some workers have not finished.
     #[error("of {of} parts, {} are missing: {}; run `import --part` for these again, then finish", missing.len(), listed(missing))]
@@ -47,7 +47,7 @@ pub enum PartError {
     #[error("{place}/{FOLDER} holds parts of divisions into {}; delete the files of all but one", listed(of))]
     Mixed {
         /// Where.
-        place: Place,
+        place: DataLocation,
         /// Into how many.
         of: Vec<u32>,
     },
@@ -163,7 +163,7 @@ async fn all(store: &Store) -> Result<BTreeMap<Part, u64>, StoreError> {
     Ok(files.into_iter().filter_map(|(path, bytes)| Some((Part::of_path(&path)?, bytes))).collect())
 }
 
-fn complete(found: &BTreeMap<Part, u64>, place: &Place) -> Result<Vec<FinishedPart>, PartError> {
+fn complete(found: &BTreeMap<Part, u64>, place: &DataLocation) -> Result<Vec<FinishedPart>, PartError> {
     let divisions: BTreeSet<u32> = found.keys().map(|part| part.of).collect();
     let of = match divisions.iter().copied().collect::<Vec<_>>()[..] {
         [] => return Err(PartError::None { place: place.clone() }),
@@ -220,7 +220,7 @@ mod tests {
 
     #[test]
     fn what_is_missing_or_mixed_is_named() {
-        let place = Place::Folder("data".into());
+        let place = DataLocation::Folder("data".into());
         assert_eq!(complete(&found(&["1/2", "2/2"]), &place).unwrap().len(), 2);
         assert!(matches!(complete(&found(&[]), &place), Err(PartError::None { .. })));
         let missing = complete(&found(&["2/4", "3/4"]), &place).unwrap_err().to_string();

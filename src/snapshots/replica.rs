@@ -26,7 +26,7 @@ pub struct Replica {
     taken: Pointer,
     /// The newest pointer that was looked at, whether it could be used or not.
     seen: Version,
-    put_off: Option<Instant>,
+    in_backoff: Option<Instant>,
 }
 
 impl Replica {
@@ -40,26 +40,26 @@ impl Replica {
         let scratch = Scratch::new(store.place(), None)?;
         let reader = open(store, &scratch, &taken).await?;
         tracing::info!(revision = taken.revision, place = %store.place(), "fetched the index");
-        Ok((Self { store: store.clone(), scratch, taken, seen, put_off: None }, reader))
+        Ok((Self { store: store.clone(), scratch, taken, seen, in_backoff: None }, reader))
     }
 
-    /// The newest snapshot, if it is not the one that `current` reads, or if `current` has become unusable. Whoever serves it
+    /// The newest snapshot, if it is not the one that `current` reads, or if `current` has become unusable. Anyone who serves it
     /// from then on says so with [`Replica::take`].
     ///
     /// # Errors
     /// [`SnapshotError`] when a newer one cannot be used: it is tried again after a minute, a newer one than that at once.
     pub async fn newer(&mut self, current: &Reader) -> Result<Option<Offer>, SnapshotError> {
-        let again = self.put_off.map_or(current.is_worn(), |since| since.elapsed() >= SECOND_TRY);
+        let again = self.in_backoff.map_or(current.has_lost_connections(), |since| since.elapsed() >= SECOND_TRY);
         let Some((pointer, version)) = pointer(&self.store, (!again).then_some(&self.seen)).await? else {
             return Ok(None);
         };
         self.seen = version;
-        self.put_off = None;
-        if pointer.sha256 == self.taken.sha256 && !current.is_worn() {
+        self.in_backoff = None;
+        if pointer.sha256 == self.taken.sha256 && !current.has_lost_connections() {
             return Ok(None);
         }
         // Until it is taken.
-        self.put_off = Some(Instant::now());
+        self.in_backoff = Some(Instant::now());
         if pointer.sha256 != self.taken.sha256 && pointer.revision <= self.taken.revision {
             let (file, known) = (pointer.file, self.taken.revision);
             return Err(SnapshotError::NotNewer { file, found: pointer.revision, known });
@@ -77,19 +77,19 @@ impl Replica {
     /// Whether a newer snapshot is there that could not be used.
     #[must_use]
     pub fn is_put_off(&self) -> bool {
-        self.put_off.is_some()
+        self.in_backoff.is_some()
     }
 
     /// An offer is served now.
     pub fn take(&mut self, offer: Offer) {
-        self.put_off = None;
+        self.in_backoff = None;
         self.taken = offer.pointer;
     }
 }
 
 async fn open(store: &Store, scratch: &Scratch, pointer: &Pointer) -> Result<Reader, SnapshotError> {
     let path = path_in(scratch.folder());
-    // Whoever clears the system's folder for temporary files may have taken the folder itself.
+    // Anyone who clears the system's folder for temporary files may have taken the folder itself.
     let made = std::fs::create_dir_all(scratch.folder());
     made.map_err(|source| SnapshotError::Scratch { folder: scratch.folder().to_owned(), source })?;
     let opened = match fetch(store, pointer, &path).await {

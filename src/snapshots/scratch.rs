@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use sha2::{Digest, Sha256};
 
 use super::SnapshotError;
-use crate::store::Place;
+use crate::store::DataLocation;
 
 /// A folder of this process alone, for copies of the index of one place. Removed when dropped.
 #[derive(Debug)]
@@ -17,7 +17,7 @@ impl Scratch {
     ///
     /// # Errors
     /// [`SnapshotError::Scratch`].
-    pub fn new(place: &Place, work: Option<&Path>) -> Result<Self, SnapshotError> {
+    pub fn new(place: &DataLocation, work: Option<&Path>) -> Result<Self, SnapshotError> {
         let hash = Sha256::digest(place.to_string().as_bytes());
         let name: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
         let parent = work.map_or_else(std::env::temp_dir, Path::to_owned).join(format!("sagittal-{name}"));
@@ -61,7 +61,7 @@ mod tests {
     #[test]
     fn nothing_is_left_when_the_last_one_is_done() {
         let work = tempfile::tempdir().unwrap();
-        let place = Place::Folder("data".into());
+        let place = DataLocation::Folder("data".into());
         let new = || Scratch::new(&place, Some(work.path())).unwrap();
         let (one, other) = (new(), new());
         std::fs::write(other.folder().join("index.sqlite"), b"x").unwrap();

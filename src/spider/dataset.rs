@@ -1,4 +1,4 @@
-//! Where the data set comes from, who made it, and what they ask for.
+//! Where the data set comes from, who made it, and what they ask of users.
 
 /// Short name.
 pub const NAME: &str = "SPIDER";

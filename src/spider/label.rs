@@ -17,11 +17,11 @@ pub struct Label(pub u8);
 pub enum LabelClass {
     /// No structure.
     Background,
-    /// A vertebra that is wholly in the picture.
+    /// A vertebra that is wholly in the image.
     Vertebra,
     /// The spinal canal.
     Canal,
-    /// A vertebra that the edge of the picture cuts.
+    /// A vertebra that the edge of the image cuts.
     PartialVertebra,
     /// An intervertebral disc.
     Disc,
@@ -139,7 +139,7 @@ impl LabelSet {
     ///
     /// # Errors
     /// When the text is none of these.
-    #[expect(clippy::result_unit_err, reason = "whoever reads the text knows what was expected")]
+    #[expect(clippy::result_unit_err, reason = "the caller knows what was expected")]
     pub fn named(text: &str) -> Result<Self, ()> {
         match text {
             "vertebrae" => return Ok(Self::of_class(LabelClass::Vertebra)),

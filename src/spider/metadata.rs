@@ -97,7 +97,7 @@ impl Metadata {
     /// are kept: giving them back to this function gives an equal value.
     ///
     /// # Errors
-    /// The first cell that is not what its field asks for.
+    /// The first cell that is not what its field takes.
     pub fn from_cells(raw: [&str; FIELDS.len()]) -> Result<Self, InvalidCell> {
         let clean =
             |(field, raw): (&'static Field, &str)| Ok(Cell { raw: raw.to_owned(), value: cell::clean(field, raw)? });

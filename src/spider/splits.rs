@@ -17,9 +17,9 @@ use mersenne_twister::MersenneTwister;
 
 /// Seed of the published split.
 pub const PUBLISHED_SEED: u32 = 9999;
-/// Share of the published split's validation part, as it was asked for: 37 of 218 patients came out.
+/// Share of the published split's validation part, as it was requested: 37 of 218 patients came out.
 pub const PUBLISHED_VALIDATION_SHARE: f64 = 0.2;
-/// Share of the published split's test part, as it was asked for: 32 of 218 patients came out.
+/// Share of the published split's test part, as it was requested: 32 of 218 patients came out.
 pub const PUBLISHED_TEST_SHARE: f64 = 0.2;
 
 /// One part of a split.

@@ -1,4 +1,4 @@
-//! An object store that speaks S3: how long it is waited for, and how often it is asked again.
+//! An object store that speaks S3: how long it is waited for, and how often a request is repeated.
 
 use std::sync::Arc;
 use std::time::Duration;

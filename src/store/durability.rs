@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io;
 use std::path::{Path as FsPath, PathBuf};
 
-use super::{Place, Store, StoreError};
+use super::{DataLocation, Store, StoreError};
 
 /// Writes that may not have reached the disk. Begin before the first write, so that an error of the disk in between is reported.
 #[derive(Debug)]
@@ -18,7 +18,9 @@ impl Store {
     /// # Errors
     /// [`StoreError::Local`] when the data folder cannot be opened.
     pub fn begin_writes(&self) -> Result<PendingWrites, StoreError> {
-        let (Place::Folder(folder) | Place::Shared(folder)) = &self.place else { return Ok(PendingWrites(None)) };
+        let (DataLocation::Folder(folder) | DataLocation::Shared(folder)) = &self.place else {
+            return Ok(PendingWrites(None));
+        };
         let opened = File::open(folder).map_err(|source| StoreError::Local { path: folder.clone(), source })?;
         Ok(PendingWrites(Some((folder.clone(), opened))))
     }

@@ -7,7 +7,7 @@ use futures_util::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
 use object_store::{GetOptions, GetRange, ObjectStore};
 
-use super::{Place, Store, StoreError};
+use super::{DataLocation, Store, StoreError};
 
 /// Folder of all exports.
 pub const EXPORTS: &str = "exports";
@@ -62,7 +62,7 @@ impl Store {
         range: Range<u64>,
     ) -> Result<impl Stream<Item = Result<Bytes, StoreError>> + Send + use<>, StoreError> {
         let place = place(path).unwrap_or_default();
-        if matches!(self.place, Place::Bucket { .. }) {
+        if matches!(self.place, DataLocation::Bucket { .. }) {
             return Ok(self.pieces(place, range).left_stream());
         }
         let failed = move |source| StoreError::Read { path: format!("{EXPORTS}/…"), source };

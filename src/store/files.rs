@@ -11,7 +11,7 @@ use object_store::{GetOptions, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 use sha2::{Digest, Sha256};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
-use super::{Place, Store, StoreError};
+use super::{DataLocation, Store, StoreError};
 
 /// Large files move in pieces of this size, each a request of its own that can be repeated.
 const PIECE: u64 = 8 << 20;
@@ -77,13 +77,13 @@ impl Store {
     ) -> Result<(), ReplaceError> {
         let _turn = self.turn_of_shared_folder(path)?;
         // A local file system has no conditional replacement: the turn above is its condition. Stores that ignore conditions
-        // are asked as well, which leaves them a moment to be wrong instead of an import's whole time.
+        // are checked as well, which leaves them a moment to be wrong instead of an import's whole time.
         match (self.document(path, seen).await?, seen) {
             (Found::Known, Some(_)) | (Found::Nothing, None) => {}
             _ => return Err(ReplaceError::Changed),
         }
         let mode = match seen {
-            _ if matches!(self.place, Place::Folder(_) | Place::Shared(_)) => PutMode::Overwrite,
+            _ if matches!(self.place, DataLocation::Folder(_) | DataLocation::Shared(_)) => PutMode::Overwrite,
             None => PutMode::Create,
             Some(version) => PutMode::Update(UpdateVersion { e_tag: Some(version.0.clone()), version: None }),
         };
@@ -100,7 +100,7 @@ impl Store {
 
     /// Others that replace the same document in a shared folder wait until this is dropped.
     fn turn_of_shared_folder(&self, path: &str) -> Result<Option<std::fs::File>, StoreError> {
-        let Place::Shared(folder) = &self.place else { return Ok(None) };
+        let DataLocation::Shared(folder) = &self.place else { return Ok(None) };
         let path = folder.join(format!("{path}.lock"));
         let locked = path.parent().map_or(Ok(()), std::fs::create_dir_all).and_then(|()| {
             let file = std::fs::File::create(&path)?;
@@ -110,13 +110,13 @@ impl Store {
         locked.map(Some).map_err(|source| StoreError::Local { path, source })
     }
 
-    /// Whether the store refuses to make a document that is there already when asked to. One that does not cannot be trusted
-    /// with replacing one under a condition either. `path` is a document for this question alone.
+    /// Whether the store refuses to make a document that is there already on request. One that does not cannot be trusted
+    /// with replacing one under a condition either. `path` is a document for this query alone.
     ///
     /// # Errors
     /// [`StoreError::Write`].
     pub async fn keeps_conditions(&self, path: &str) -> Result<bool, StoreError> {
-        if !matches!(self.place, Place::Bucket { .. }) {
+        if !matches!(self.place, DataLocation::Bucket { .. }) {
             return Ok(true);
         }
         for _ in 0..2 {

@@ -2,14 +2,15 @@ use bytes::Bytes;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
 
-use super::chunk::{self, CHECKSUM_BYTES};
+use super::chunk;
+use super::chunk::CHECKSUM_BYTES;
 use super::documents::DOCUMENTS;
-use super::{Array, GroupName, Place, Store, StoreError};
+use super::{Array, DataLocation, GroupName, Store, StoreError};
 use crate::volume::ElementType;
 
 /// Which slice of which array, and how large it is.
 #[derive(Debug, Clone)]
-pub struct SliceAddress<'a> {
+pub struct SlicePathLabels<'a> {
     /// The scan's group.
     pub group: &'a GroupName,
     /// Image or mask.
@@ -22,7 +23,7 @@ pub struct SliceAddress<'a> {
     pub shape: [usize; 2],
 }
 
-impl SliceAddress<'_> {
+impl SlicePathLabels<'_> {
     fn bytes(&self) -> usize {
         self.shape[0] * self.shape[1] * self.array.element(self.element).size()
     }
@@ -76,7 +77,7 @@ impl Store {
     /// Whether the group is there.
     ///
     /// # Errors
-    /// [`StoreError::Read`] or [`StoreError::Unreachable`] when that cannot be told.
+    /// [`StoreError::Read`] or [`StoreError::Unreachable`] when that is not known.
     pub async fn has(&self, group: &GroupName) -> Result<bool, StoreError> {
         let path = Path::from(format!("{}/zarr.json", group.path()));
         match self.objects.head(&path).await {
@@ -90,7 +91,7 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Read`] or [`StoreError::Unreachable`] when it cannot be read.
-    pub async fn read_slice(&self, address: SliceAddress<'_>) -> Result<StoredSlice, StoreError> {
+    pub async fn read_slice(&self, address: SlicePathLabels<'_>) -> Result<StoredSlice, StoreError> {
         let path = Self::slice_path(address.group, address.array, address.slice);
         let bytes = address.bytes();
         let chunk = match &self.slices {
@@ -100,10 +101,10 @@ impl Store {
         Ok(StoredSlice { path, array: address.array, chunk: chunk?, bytes })
     }
 
-    async fn read_chunk(&self, path: &Path, address: &SliceAddress<'_>) -> Result<Bytes, StoreError> {
+    async fn read_chunk(&self, path: &Path, address: &SlicePathLabels<'_>) -> Result<Bytes, StoreError> {
         match (address.array, &self.place) {
             // The length is known, so one system call after the open is enough.
-            (Array::Image, Place::Folder(_) | Place::Shared(_)) => {
+            (Array::Image, DataLocation::Folder(_) | DataLocation::Shared(_)) => {
                 let range = 0..(address.bytes() + CHECKSUM_BYTES) as u64;
                 self.objects.get_range(path, range).await.map_err(|source| self.unread(path.as_ref(), source))
             }

@@ -21,7 +21,7 @@ pub(super) struct SliceCache {
 
 /// Why a slice is not kept.
 enum Unkept {
-    /// Its checksum is wrong: whoever asked should hear of it, and the next one should ask the store again.
+    /// Its checksum is wrong: anyone who requested it should hear of it, and the next one should ask the store again.
     Damaged(Bytes),
     Failed(StoreError),
 }
@@ -78,7 +78,7 @@ impl SliceCache {
     }
 }
 
-/// What went wrong for the one who asked the store, for the others who waited.
+/// What went wrong for the one who read from the store, for the others who waited.
 fn told_again(error: &StoreError) -> StoreError {
     match error {
         StoreError::Read { path, source } if error.is_missing() => {
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn damage_and_failures_are_told_but_not_kept() {
+    async fn damage_and_failures_are_reported_but_not_kept() {
         let (cache, path) = (memory(), path());
         let mut damaged = whole().to_vec();
         damaged[3] ^= 1;

@@ -22,7 +22,7 @@ const UNFINISHED: &str = "part";
 #[derive(Debug, Clone)]
 pub(super) struct SliceDisk {
     folder: Arc<FsPath>,
-    /// Bytes of each file, by name; the one that was not asked for the longest goes first.
+    /// Bytes of each file, by name; the one that was not requested the longest goes first.
     files: moka::sync::Cache<String, u32>,
     written: Arc<AtomicU64>,
     has_failed: Arc<AtomicBool>,
@@ -36,7 +36,7 @@ impl SliceDisk {
         let place = Arc::clone(&folder);
         let remove = move |name: Arc<String>, _, cause| {
             if cause != RemovalCause::Replaced {
-                // Somebody else may have removed it.
+                // Someone else may have removed it.
                 let _ = fs::remove_file(file(&place, &name));
             }
         };
@@ -95,7 +95,7 @@ impl SliceDisk {
         }
     }
 
-    /// Counts the files that are here, those that were written last as the last ones asked for.
+    /// Counts the files that are here, those that were written last as the last ones requested.
     fn take_over(&self) -> io::Result<()> {
         let mut found = Vec::new();
         for group in fs::read_dir(&self.folder)? {

@@ -5,8 +5,9 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 
-use super::documents::{self, GroupFacts};
-use super::{Array, GROUPS, GroupName, Place, Store, StoreError, chunk};
+use super::documents;
+use super::documents::GroupFacts;
+use super::{Array, DataLocation, GROUPS, GroupName, Store, StoreError, chunk};
 use crate::spider::ScanId;
 use crate::volume::Volume;
 
@@ -72,7 +73,7 @@ impl Store {
     /// [`StoreError::Write`], naming the group.
     pub fn remove_unfinished(&self, group: &GroupName) -> Result<(), StoreError> {
         // A bucket shows nothing that is not whole.
-        let (Place::Folder(folder) | Place::Shared(folder)) = &self.place else { return Ok(()) };
+        let (DataLocation::Folder(folder) | DataLocation::Shared(folder)) = &self.place else { return Ok(()) };
         let removed =
             unfinished(&folder.join(group.path())).and_then(|files| files.iter().try_for_each(fs::remove_file));
         removed.map_err(|error| StoreError::Write {

@@ -33,7 +33,7 @@ const LARGEST: f64 = 1e290;
 /// The values of this volume cannot be summarised.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum IntensityError {
-    /// 64-bit integers do not fit the f64 that pictures are computed in.
+    /// 64-bit integers do not fit the f64 that images are computed in.
     #[error("voxels of type {0} are not supported; convert them to a type of at most 32 bits")]
     Unsupported(ElementType),
     /// NaN or infinity among the values.

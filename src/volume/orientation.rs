@@ -110,7 +110,7 @@ impl Orientation {
 
 /// For each of the given world axes the array axis that lies nearest to it.
 fn nearest_axes(geometry: &Geometry, world: [usize; 3]) -> [usize; 3] {
-    // Score by world x, y, z whatever order was asked for, so that ties are broken alike.
+    // Score by world x, y, z whatever order was requested, so that ties are broken alike.
     let score = |p: [usize; 3]| -> f64 { (0..3).map(|w| geometry.axes[p[w]].direction[w].abs()).sum() };
     let mut best = PERMUTATIONS[0];
     for candidate in PERMUTATIONS {

@@ -1,4 +1,4 @@
-//! Holds the `use crate::` edges against the table of rooms in docs/ARCHITECTURE.md.
+//! Holds the `use crate::` edges against the table of modules in docs/ARCHITECTURE.md.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -6,44 +6,44 @@ use std::path::{Path, PathBuf};
 
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Room → rooms it may use, as the table says.
+/// Module → modules it may use, as the table says.
 fn table() -> BTreeMap<String, BTreeSet<String>> {
     let page = fs::read_to_string(Path::new(ROOT).join("docs/ARCHITECTURE.md")).unwrap();
     let rows = page.lines().filter(|line| line.starts_with("| `"));
-    let mut rooms = BTreeMap::new();
+    let mut modules = BTreeMap::new();
     for row in rows {
         let cells: Vec<_> = row.trim_matches('|').split('|').map(str::trim).collect();
-        let room = names(cells[0]).into_iter().next().unwrap();
+        let module = names(cells[0]).into_iter().next().unwrap();
         let allowed = match cells[2] {
-            "all" => ALL.iter().map(|&room| room.to_owned()).collect(),
+            "all" => ALL.iter().map(|&module| module.to_owned()).collect(),
             cell => names(cell),
         };
-        rooms.insert(room, allowed);
+        modules.insert(module, allowed);
     }
-    rooms
+    modules
 }
 
 const ALL: [&str; 20] = [
-    "access",
     "audit",
+    "auth",
     "cli",
     "download",
     "environment",
     "export",
     "formats",
     "http",
+    "imaging",
     "index",
     "ingest",
-    "parameters",
-    "pictures",
-    "pool",
+    "params",
     "query",
-    "render",
+    "renderer",
     "snapshots",
     "spider",
     "store",
     "tls",
     "volume",
+    "worker_pool",
 ];
 
 fn names(cell: &str) -> BTreeSet<String> {
@@ -55,25 +55,25 @@ fn sources(folder: &Path) -> Vec<PathBuf> {
     entries.flat_map(|path| if path.is_dir() { sources(&path) } else { vec![path] }).collect()
 }
 
-/// The rooms that a file names after `crate::`.
+/// The modules that a file names after `crate::`.
 fn used(source: &str) -> BTreeSet<String> {
     let after = source.split("crate::").skip(1);
     after.map(|rest| rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect()).collect()
 }
 
 #[test]
-fn rooms_use_only_what_the_table_allows() {
+fn modules_use_only_what_the_table_allows() {
     let table = table();
-    assert_eq!(table.keys().map(String::as_str).collect::<Vec<_>>(), ALL, "the table and the rooms differ");
+    assert_eq!(table.keys().map(String::as_str).collect::<Vec<_>>(), ALL, "the table and the modules differ");
     let src = Path::new(ROOT).join("src");
     let mut edges = 0;
     for file in sources(&src) {
         let relative = file.strip_prefix(&src).unwrap();
-        let room = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
-        let Some(allowed) = table.get(&room) else { continue };
+        let module = relative.iter().next().unwrap().to_str().unwrap().trim_end_matches(".rs").to_owned();
+        let Some(allowed) = table.get(&module) else { continue };
         for target in used(&fs::read_to_string(&file).unwrap()) {
             edges += 1;
-            assert!(target == room || allowed.contains(&target), "{} uses {target}", relative.display());
+            assert!(target == module || allowed.contains(&target), "{} uses {target}", relative.display());
         }
     }
     assert!(edges > 50, "only {edges} edges found: the test reads the wrong place");

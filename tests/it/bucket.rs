@@ -1,5 +1,5 @@
 //! The program against a bucket that keeps conditions and fails on demand: what a real store does seldom or never, on purpose.
-//! That it speaks S3 as others do is judged against a real store in tests/judges/test_object_store.py.
+//! That it speaks S3 as others do is judged against a real store in tests/end_to_end/test_object_store.py.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -21,7 +21,7 @@ enum Fault {
     Refused,
     /// It is done, and the answer says that it was not.
     AnswerLost,
-    /// Somebody else replaces the pointer first.
+    /// Someone else replaces the pointer first.
     Overtaken,
 }
 

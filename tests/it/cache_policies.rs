@@ -90,7 +90,7 @@ const ROUTES: [(&str, &str, Of, Policy); 72] = [
     ("/v1/scans/{id}/discs/{label}/patch.npy", "/v1/scans/1_t1/discs/201/patch.npy", Data, Fresh),
     ("/v1/batch", "/v1/batch?size=16", Data, NoStore),
     ("/v1/exports", "/v1/exports", Program, Revalidate),
-    ("/v1/signed", "/v1/signed?address=/v1/scans/1_t1/montage.png", Program, NoStore),
+    ("/v1/signed", "/v1/signed?url=/v1/scans/1_t1/montage.png", Program, NoStore),
     ("/healthz", "/healthz", Program, NoStore),
     ("/readyz", "/readyz", Program, NoStore),
     ("/", "/", Program, Revalidate),
@@ -116,7 +116,7 @@ fn service() -> (Service, tempfile::TempDir) {
     fs::create_dir_all(data.path().join("exports/webdataset")).unwrap();
     fs::write(data.path().join("exports/webdataset/a.tar"), [7; 100]).unwrap();
     let service = Service::over(data.path());
-    // The date of a change is told once its second has passed.
+    // The date of a change is reported once its second has passed.
     std::thread::sleep(std::time::Duration::from_millis(1100));
     (service, data)
 }
@@ -164,7 +164,7 @@ fn what_must_not_be_stored_has_no_validator() {
     }
 }
 
-/// What a cache has to ask for each time, and what it may give for five minutes.
+/// What a cache has to request each time, and what it may give for five minutes.
 #[test]
 fn everything_else_says_how_long_it_may_be_kept() {
     let (service, _data) = service();
@@ -278,7 +278,7 @@ fn under_its_revision_all_data_may_be_kept_for_ever() {
 #[test]
 fn behind_a_token_nothing_is_for_others() {
     let (_, data) = service();
-    let (service, token) = Service::guarded(data.path());
+    let (service, token) = Service::authenticated(data.path());
     let authorization = format!("Bearer {token}");
     let revision = ask(&service, "/readyz", &[]).json()["revision"].as_u64().unwrap();
     for (_, url, of, policy) in ROUTES {
@@ -333,17 +333,17 @@ fn tables_vary_with_accept() {
     assert_eq!((known.status, known.header("vary")), (StatusCode::NOT_MODIFIED, "accept"));
 }
 
-/// The tag of a patch of several slices is known before any of them is drawn.
+/// The tag of a patch of several slices is known before any of them is rendered.
 #[test]
 fn a_known_volume_patch_costs_no_rendering() {
     let (service, data) = service();
     let url = "/v1/scans/1_t1/discs/201/patch.npy?dims=3&mm=30";
     let tag = ask(&service, url, &[]).header("etag").to_owned();
     let fresh = Service::over(data.path());
-    let before = fresh.pictures.load();
+    let before = fresh.renderer.load();
     assert_eq!(ask(&fresh, url, &[("if-none-match", &tag)]).status, StatusCode::NOT_MODIFIED);
     assert_eq!(ask(&fresh, url, &[("if-match", "\"x\"")]).status, StatusCode::PRECONDITION_FAILED);
-    assert_eq!(fresh.pictures.load(), before);
+    assert_eq!(fresh.renderer.load(), before);
 }
 
 /// One module writes these headers, from what handlers say.
@@ -361,7 +361,7 @@ fn nothing_else_writes_the_headers_of_caching() {
             writers.insert(file.strip_prefix(&root).unwrap().to_str().unwrap().to_owned());
         }
     }
-    assert_eq!(writers, BTreeSet::from(["caching.rs".to_owned()]));
+    assert_eq!(writers, BTreeSet::from(["responses/caching.rs".to_owned()]));
 }
 
 fn sources(folder: &Path) -> Vec<PathBuf> {

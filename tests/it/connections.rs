@@ -25,7 +25,7 @@ async fn listen(service: &Service, half_close_time: Duration) -> SocketAddr {
         keep_alive_time: HOUR,
         read_rate: ReadRate { window: HOUR, bytes_per_second: 1 },
         half_close_time,
-        farewell: Duration::ZERO,
+        shutdown_delay: Duration::ZERO,
         drain_time: Duration::ZERO,
     };
     tokio::spawn(http::serve(listener, service.app.clone(), connections, pending()));

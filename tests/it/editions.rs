@@ -59,7 +59,7 @@ fn sizes(splits: &Json) -> [usize; 3] {
 }
 
 #[test]
-fn splits_are_by_patient_and_say_how_they_were_drawn() {
+fn splits_are_by_patient_and_say_how_they_were_rendered() {
     let (service, _data) = tables();
     assert_eq!(sizes(&service.json("/v1/splits")), [149, 37, 32]);
     assert_eq!(service.json("/v1/splits?scheme=hf")["splits"], service.json("/v1/splits?seed=9999")["splits"]);
@@ -85,7 +85,7 @@ fn splits_are_by_patient_and_say_how_they_were_drawn() {
     }
 }
 
-/// What the index says of a label is where the picture of that layout shows it, and its place in the patient is the same.
+/// What the index says of a label is where the image of that layout shows it, and its place in the patient is the same.
 #[test]
 fn labels_of_slices_follow_the_layout_and_stay_in_their_place() {
     let service = Service::small();

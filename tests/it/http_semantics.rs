@@ -214,7 +214,7 @@ fn what_is_compressed_already_or_read_in_parts_is_left_alone() {
 }
 
 #[test]
-fn who_refuses_uncompressed_responses_is_answered_all_the_same() {
+fn who_refuses_uncompressed_responses_is_responded_all_the_same() {
     let service = Service::small();
     for encodings in ["identity;q=0", "*;q=0", "br;q=1, identity;q=0", "gzip;q=0"] {
         let answer = service.get_with(SLICES, &[("accept-encoding", encodings)]);

@@ -179,7 +179,7 @@ fn a_malformed_table_stops_the_import_before_anything_is_written() {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let source = Source::open(release.dir.path()).unwrap();
     let options =
-        sagittal::ingest::Options { jobs: 1, again: false, verify: false, prune: false, memory_bytes: 1 << 20 };
+        sagittal::ingest::ImportOptions { jobs: 1, again: false, verify: false, prune: false, memory_bytes: 1 << 20 };
     let folder = data.path().join("data");
     let result = sagittal::ingest::run(&source, &folder, options, runtime.handle(), &|_| ());
     assert!(matches!(result, Err(ImportError::Table { table: "overview.csv", .. })));
@@ -194,7 +194,7 @@ fn a_server_that_runs_sees_new_scans() {
     assert_eq!(service.json("/v1/scans")["total"], 3);
     release.scan("3_t1", Kind::Lps);
     release.import(data.path());
-    service.block_on(service.pictures.renew()).unwrap();
+    service.block_on(service.renderer.renew()).unwrap();
     assert_eq!(service.json("/v1/scans")["total"], 4);
     assert_eq!(service.get("/v1/scans/3_t1/slices/mid/image.png").status, 200);
 }

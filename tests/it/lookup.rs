@@ -21,7 +21,7 @@ fn scans_are_listed_page_by_page_in_their_natural_order() {
 }
 
 #[test]
-fn rows_without_a_volume_are_listed_when_asked_for() {
+fn rows_without_a_volume_are_listed_when_requested_for() {
     let service = Service::small();
     assert_eq!(service.json("/v1/scans?volume=absent")["items"][0]["scan_id"], "3_t1");
     assert_eq!(service.json("/v1/scans?volume=any")["total"], 4);

@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 
 use sagittal::ingest::{Destination, Finished, ImportError, finish};
-use sagittal::store::Place;
+use sagittal::store::DataLocation;
 use sqlx::{AssertSqlSafe, Connection, Row, SqliteConnection};
 
 use crate::support::{Kind, Release, Service, image};
@@ -18,11 +18,11 @@ fn release() -> Release {
     release
 }
 
-fn part(place: &Place, part: &str) -> Destination {
+fn part(place: &DataLocation, part: &str) -> Destination {
     Destination { part: Some(part.parse().unwrap()), ..Destination::new(place.clone()) }
 }
 
-fn finished(place: &Place) -> Result<Finished, ImportError> {
+fn finished(place: &DataLocation) -> Result<Finished, ImportError> {
     finish(&Destination::new(place.clone()), tokio::runtime::Runtime::new().unwrap().handle())
 }
 
@@ -55,21 +55,23 @@ fn rows(index: &Path) -> BTreeMap<String, Vec<String>> {
     })
 }
 
-fn index_of(place: &Place) -> std::path::PathBuf {
+fn index_of(place: &DataLocation) -> std::path::PathBuf {
     match place {
-        Place::Folder(folder) => folder.join("index.sqlite"),
-        Place::Shared(folder) => {
+        DataLocation::Folder(folder) => folder.join("index.sqlite"),
+        DataLocation::Shared(folder) => {
             let pointer: serde_json::Value =
                 serde_json::from_slice(&fs::read(folder.join("index/current.json")).unwrap()).unwrap();
             folder.join(pointer["file"].as_str().unwrap())
         }
-        Place::Bucket { .. } => unreachable!("these tests use folders"),
+        DataLocation::Bucket { .. } => unreachable!("these tests use folders"),
     }
 }
 
 /// Every file of the store with its contents.
-fn voxels(place: &Place) -> BTreeMap<String, Vec<u8>> {
-    let (Place::Folder(folder) | Place::Shared(folder)) = place else { unreachable!("these tests use folders") };
+fn voxels(place: &DataLocation) -> BTreeMap<String, Vec<u8>> {
+    let (DataLocation::Folder(folder) | DataLocation::Shared(folder)) = place else {
+        unreachable!("these tests use folders")
+    };
     fn walk(folder: &Path, root: &Path, found: &mut BTreeMap<String, Vec<u8>>) {
         for entry in fs::read_dir(folder).unwrap() {
             let path = entry.unwrap().path();
@@ -85,7 +87,7 @@ fn voxels(place: &Place) -> BTreeMap<String, Vec<u8>> {
     found
 }
 
-fn equals_whole(make: fn(&Path) -> Place) {
+fn equals_whole(make: fn(&Path) -> DataLocation) {
     let (release, whole, parts) = (release(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
     let (whole, parts) = (make(whole.path()), make(parts.path()));
     // A scan that is refused is refused in one part and nowhere else.
@@ -113,18 +115,18 @@ fn equals_whole(make: fn(&Path) -> Place) {
 #[test]
 fn parts_equal_the_whole_in_a_folder() {
     // The folders of the test itself are gone when it ends; these are inside them.
-    equals_whole(|folder| Place::Folder(folder.join("data")));
+    equals_whole(|folder| DataLocation::Folder(folder.join("data")));
 }
 
 #[test]
 fn parts_equal_the_whole_as_snapshots() {
-    equals_whole(|folder| Place::Shared(folder.join("data")));
+    equals_whole(|folder| DataLocation::Shared(folder.join("data")));
 }
 
 #[test]
 fn missing_parts_are_named_and_nothing_is_changed() {
     let (release, dir) = (release(), tempfile::tempdir().unwrap());
-    let place = Place::Folder(dir.path().to_owned());
+    let place = DataLocation::Folder(dir.path().to_owned());
     for name in ["2/4", "3/4"] {
         release.import_into(&part(&place, name)).unwrap();
     }
@@ -136,7 +138,7 @@ fn missing_parts_are_named_and_nothing_is_changed() {
 #[test]
 fn parts_of_different_tables_are_refused() {
     let (release, dir) = (release(), tempfile::tempdir().unwrap());
-    let place = Place::Folder(dir.path().to_owned());
+    let place = DataLocation::Folder(dir.path().to_owned());
     release.import_into(&part(&place, "1/2")).unwrap();
     release.table(&[("1_t1", "M")]);
     release.import_into(&part(&place, "2/2")).unwrap();
@@ -150,7 +152,7 @@ fn parts_of_different_tables_are_refused() {
 #[test]
 fn parts_add_to_what_was_imported_before_and_skip_what_has_not_changed() {
     let (release, dir, whole) = (release(), tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
-    let place = Place::Folder(dir.path().to_owned());
+    let place = DataLocation::Folder(dir.path().to_owned());
     release.import(dir.path());
     let service = Service::over(dir.path());
     release.scan("10_t1", Kind::Lps);
@@ -163,11 +165,14 @@ fn parts_add_to_what_was_imported_before_and_skip_what_has_not_changed() {
     assert_eq!(reports.iter().map(|report| report.imported().count()).sum::<usize>(), 2);
     assert_eq!(service.json("/readyz")["scans"], 9, "nothing is seen before the parts are put together");
     finished(&place).unwrap();
-    service.block_on(service.pictures.renew()).unwrap();
+    service.block_on(service.renderer.renew()).unwrap();
     assert_eq!(service.json("/readyz")["scans"], 10);
     assert_eq!(service.get("/v1/scans/1_t1/slices/0/image.png").status, 200);
 
     release.import(whole.path());
     assert_eq!(rows(&whole.path().join("index.sqlite")), rows(&dir.path().join("index.sqlite")));
-    assert!(voxels(&place) == voxels(&Place::Folder(whole.path().to_owned())), "groups that were replaced are gone");
+    assert!(
+        voxels(&place) == voxels(&DataLocation::Folder(whole.path().to_owned())),
+        "groups that were replaced are gone"
+    );
 }

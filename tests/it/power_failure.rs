@@ -94,7 +94,7 @@ fn every_failure(release: &Release, prepare: impl Fn(&Path)) -> Vec<usize> {
 #[test]
 fn a_first_import_names_only_what_is_whole() {
     let found = every_failure(&Release::small(), |_| ());
-    assert!(found.len() > 20, "the disk was hardly ever told to keep anything: {found:?}");
+    assert!(found.len() > 20, "the disk hardly ever had to keep anything: {found:?}");
     assert!(found.is_sorted(), "a scan that was recorded is gone: {found:?}");
     assert_eq!((found[0], *found.last().unwrap()), (0, 3), "{found:?}");
 }

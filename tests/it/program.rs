@@ -141,7 +141,7 @@ fn what_cannot_be_done_is_said_with_the_way_out() {
     assert_eq!(unwritable.status.code(), Some(2));
     assert!(text(&unwritable.stderr).contains("choose one that you may write to"), "{}", text(&unwritable.stderr));
 
-    // An index that cannot be opened, whoever asks: there is a folder in its place.
+    // An index that cannot be opened, anyone who asks: there is a folder in its place.
     let blocked = data.path().join("blocked");
     std::fs::create_dir_all(blocked.join("index.sqlite")).unwrap();
     let unwritable = sagittal(&["import", as_str(release.dir.path()), "--data", as_str(&blocked)]);

@@ -1,7 +1,7 @@
 //! The resampler against a plain implementation of its definition, written for clarity and nothing else.
 
 use proptest::prelude::*;
-use sagittal::render::{AxisSampling, Filter, Sampling, ValueScale, resample, resample_labels};
+use sagittal::imaging::{AxisSampling, Filter, Sampling, ValueScale, resample, resample_labels};
 use sagittal::volume::{ElementType, Slice};
 
 type Plane = Vec<Vec<f64>>;
@@ -26,7 +26,7 @@ fn transposed(plane: &Plane) -> Plane {
     (0..plane[0].len()).map(|column| plane.iter().map(|row| row[column]).collect()).collect()
 }
 
-/// A Gaussian of the width that shrinking to `scaled` asks for, along the rows' axis.
+/// A Gaussian of the width that shrinking to `scaled` requests, along the rows' axis.
 fn blurred(plane: &Plane, scaled: usize) -> Plane {
     let sigma = ((plane.len() as f64 / scaled as f64 - 1.0) / 2.0).max(0.0);
     let radius = (4.0 * sigma + 0.5).floor() as i64;

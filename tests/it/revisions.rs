@@ -34,7 +34,7 @@ fn imported(release: &Release) -> TempDir {
 }
 
 fn renew(service: &Service) {
-    service.block_on(service.pictures.renew()).unwrap();
+    service.block_on(service.renderer.renew()).unwrap();
 }
 
 fn revision(service: &Service) -> u64 {
@@ -171,7 +171,7 @@ fn not_ready(service: &Service, reason: &str) {
 }
 
 #[test]
-fn an_index_that_is_gone_is_told_of_and_what_was_read_stays() {
+fn an_index_that_is_gone_is_reported_of_and_what_was_read_stays() {
     let data = imported(&Release::small());
     let service = Service::over(data.path());
     let path = path_in(data.path());

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sagittal::index::Writer;
 use sagittal::ingest::Destination;
 use sagittal::snapshots::{Pointer, Publisher, Replica, SnapshotError};
-use sagittal::store::{KeptSlices, Place, Store};
+use sagittal::store::{DataLocation, KeptSlices, Store};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
@@ -24,8 +24,8 @@ impl Shared {
         Self { dir: tempfile::tempdir().unwrap() }
     }
 
-    fn place(&self) -> Place {
-        Place::Shared(self.dir.path().to_owned())
+    fn place(&self) -> DataLocation {
+        DataLocation::Shared(self.dir.path().to_owned())
     }
 
     fn import(&self, release: &Release) {
@@ -40,7 +40,7 @@ impl Shared {
         serde_json::from_slice(&fs::read(self.path("index/current.json")).unwrap()).unwrap()
     }
 
-    /// What somebody else might put there.
+    /// What another process might put there.
     fn point_to(&self, revision: u64, snapshot: &[u8]) {
         let sha256: String = Sha256::digest(snapshot).iter().map(|byte| format!("{byte:02x}")).collect();
         let file = format!("index/{revision}-{}.sqlite", &sha256[..16]);
@@ -60,11 +60,11 @@ impl Shared {
 }
 
 fn refresh(service: &Service, replica: &mut Replica) -> Result<(), SnapshotError> {
-    service.block_on(service.pictures.refresh(replica))
+    service.block_on(service.renderer.refresh(replica))
 }
 
 #[test]
-fn a_published_index_answers_as_the_one_in_a_folder() {
+fn a_published_index_responses_as_the_one_in_a_folder() {
     let (release, shared, folder) = (Release::small(), Shared::new(), tempfile::tempdir().unwrap());
     shared.import(&release);
     release.import(folder.path());
@@ -248,7 +248,7 @@ fn nobody_can_take_the_local_copy_away() {
     let folder = replica.folder().to_owned();
     assert_eq!(fs::read_dir(&folder).unwrap().count(), 0, "the copy has a name that somebody could remove");
     fs::remove_dir_all(&folder).unwrap();
-    // More questions at once than there are connections.
+    // More queries at once than there are connections.
     let answers: Vec<_> = service.block_on(async {
         let ask = |n| {
             let path = format!("/v1/slices?limit={n}&fields=slice,labels");
@@ -266,7 +266,7 @@ fn nobody_can_take_the_local_copy_away() {
 }
 
 #[test]
-fn of_two_imports_at_once_the_second_is_told_and_can_go_on() {
+fn of_two_imports_at_once_the_second_is_reported_and_can_go_on() {
     let (release, shared) = (Release::small(), Shared::new());
     shared.import(&release);
     let store = Store::open(&shared.place(), &KeptSlices::default()).unwrap();

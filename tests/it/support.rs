@@ -11,17 +11,17 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
-use sagittal::access::{Authenticator, TokenFile, Tokens, UrlSigner};
+use sagittal::auth::{Authenticator, TokenFile, Tokens, UrlSigner};
 use sagittal::formats::metaimage;
 use sagittal::http::{self, App, router};
-use sagittal::ingest::{self, Destination, ImportError, Options, Report, Source};
-use sagittal::pictures::Pictures;
-use sagittal::pool::{Flow, Pool};
-use sagittal::render::Limits;
+use sagittal::imaging::Limits;
+use sagittal::ingest::{self, Destination, ImportError, ImportOptions, Report, Source};
+use sagittal::renderer::Renderer;
 use sagittal::snapshots::{self, Replica};
 use sagittal::spider::FIELDS;
-use sagittal::store::{KeptSlices, Place};
+use sagittal::store::{DataLocation, KeptSlices};
 use sagittal::volume::{Axis, ElementType, Geometry, Volume};
+use sagittal::worker_pool::{Flow, Pool};
 use serde_json::Value as Json;
 use tempfile::TempDir;
 use tower::ServiceExt;
@@ -97,7 +97,7 @@ fn volume(kind: Kind, element: ElementType, voxel: impl Fn([usize; 3]) -> i32) -
     Volume { element, geometry, bytes }
 }
 
-/// The image of a made-up scan.
+/// The image of a synthetic scan.
 pub fn image(kind: Kind) -> Volume {
     let element = match kind {
         Kind::Lps => ElementType::Int16,
@@ -106,7 +106,7 @@ pub fn image(kind: Kind) -> Volume {
     volume(kind, element, |index| value(kind, index))
 }
 
-/// The mask of a made-up scan.
+/// The mask of a synthetic scan.
 pub fn mask(kind: Kind) -> Volume {
     volume(kind, ElementType::Int16, |index| i32::from(label(index)))
 }
@@ -198,7 +198,7 @@ impl Release {
     pub fn import_into(&self, destination: &Destination) -> Result<Report, ImportError> {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let source = Source::open(self.dir.path()).unwrap();
-        let options = Options { jobs: 2, again: false, verify: false, prune: false, memory_bytes: 64 << 20 };
+        let options = ImportOptions { jobs: 2, again: false, verify: false, prune: false, memory_bytes: 64 << 20 };
         ingest::run_into(&source, destination, options, runtime.handle(), &|_| ())
     }
 }
@@ -224,11 +224,11 @@ pub fn held_pool() -> (Pool, Sender<()>) {
     (pool, release)
 }
 
-/// The service over a data folder, asked without a socket.
+/// The service over a data folder, called without a socket.
 pub struct Service {
     pub app: App,
     router: Router,
-    pub pictures: Arc<Pictures>,
+    pub renderer: Arc<Renderer>,
     runtime: tokio::runtime::Runtime,
     _data: Option<TempDir>,
 }
@@ -266,29 +266,29 @@ impl Service {
     }
 
     pub fn with(data: &Path, pool: Pool) -> Self {
-        Self::of(&Place::Folder(data.to_owned()), pool).0
+        Self::of(&DataLocation::Folder(data.to_owned()), pool).0
     }
 
-    /// Over a place whose index travels as snapshots, which the replica fetches when it is told to.
-    pub fn following(place: &Place) -> (Self, Replica) {
+    /// Over a place whose index travels as snapshots, which the replica fetches on request.
+    pub fn following(place: &DataLocation) -> (Self, Replica) {
         let (service, replica) = Self::of(place, Pool::new(2, 256).unwrap());
         (service, replica.unwrap())
     }
 
     /// Over a folder, for requests with the token.
-    pub fn guarded(data: &Path) -> (Self, String) {
+    pub fn authenticated(data: &Path) -> (Self, String) {
         let new = Tokens::generate("ann").unwrap();
         let file = tempfile::NamedTempFile::new().unwrap();
         fs::write(file.path(), format!("{}\n", new.line)).unwrap();
         (Self::authenticating(data, file.path()).0, new.token)
     }
 
-    /// Over a folder, for requests with the tokens of a file, which is read again when the authenticator is told to.
+    /// Over a folder, for requests with the tokens of a file, which is read again when the authenticator is reported to.
     pub fn authenticating(data: &Path, token_file: &Path) -> (Self, Arc<Authenticator>) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let file = runtime.block_on(TokenFile::open(token_file)).unwrap();
         let authenticator = Arc::new(Authenticator::new(file, UrlSigner::random().unwrap()));
-        let place = Place::Folder(data.to_owned());
+        let place = DataLocation::Folder(data.to_owned());
         let finish = |app: App| app.authenticated_by(Some(Arc::clone(&authenticator)));
         let (service, _) = Self::built(&place, Pool::new(2, 256).unwrap(), CACHE_BYTES, finish);
         (service, authenticator)
@@ -296,44 +296,49 @@ impl Service {
 
     /// Over a folder, without room for renderings.
     pub fn uncached(data: &Path) -> Self {
-        Self::built(&Place::Folder(data.to_owned()), Pool::new(2, 256).unwrap(), 0, |app| app).0
+        Self::built(&DataLocation::Folder(data.to_owned()), Pool::new(2, 256).unwrap(), 0, |app| app).0
     }
 
     /// Over a folder, with so long for a response to begin.
-    pub fn answering_within(data: &Path, pool: Pool, answer_time: Duration) -> Self {
-        let limits = http::Limits { answer_time, ..http::Limits::default() };
-        Self::built(&Place::Folder(data.to_owned()), pool, CACHE_BYTES, |app| app.within(limits)).0
+    pub fn answering_within(data: &Path, pool: Pool, response_time: Duration) -> Self {
+        let limits = http::Limits { response_time, ..http::Limits::default() };
+        Self::built(&DataLocation::Folder(data.to_owned()), pool, CACHE_BYTES, |app| app.within(limits)).0
     }
 
     /// Over [`Release::small`], with an app that is changed first.
     pub fn changed(change: impl FnOnce(App) -> App) -> Self {
         let data = tempfile::tempdir().unwrap();
         Release::small().import(data.path());
-        let place = Place::Folder(data.path().to_owned());
+        let place = DataLocation::Folder(data.path().to_owned());
         let (service, _) = Self::built(&place, Pool::new(2, 256).unwrap(), CACHE_BYTES, change);
         Self { _data: Some(data), ..service }
     }
 
-    fn of(place: &Place, pool: Pool) -> (Self, Option<Replica>) {
+    fn of(place: &DataLocation, pool: Pool) -> (Self, Option<Replica>) {
         Self::built(place, pool, CACHE_BYTES, |app| app)
     }
 
-    fn built(place: &Place, pool: Pool, cache_bytes: u64, finish: impl FnOnce(App) -> App) -> (Self, Option<Replica>) {
+    fn built(
+        place: &DataLocation,
+        pool: Pool,
+        cache_bytes: u64,
+        finish: impl FnOnce(App) -> App,
+    ) -> (Self, Option<Replica>) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
-        let (app, pictures, replica) = runtime.block_on(async {
+        let (app, renderer, replica) = runtime.block_on(async {
             let (store, reader, replica) = snapshots::open(place, &KeptSlices::default()).await.unwrap();
             let limits = Limits { max_pixels: 4096 * 4096 };
-            let pictures = Arc::new(Pictures::open(reader, store.clone(), pool, limits, cache_bytes).await.unwrap());
-            (finish(App::new(Arc::clone(&pictures), store)), pictures, replica)
+            let renderer = Arc::new(Renderer::open(reader, store.clone(), pool, limits, cache_bytes).await.unwrap());
+            (finish(App::new(Arc::clone(&renderer), store)), renderer, replica)
         });
-        (Self { router: router(app.clone()), app, pictures, runtime, _data: None }, replica)
+        (Self { router: router(app.clone()), app, renderer, runtime, _data: None }, replica)
     }
 
     /// Renderings that run or wait, as the service counts them.
     pub async fn queued(&self) -> u64 {
         let metrics = self.answer(Request::get("/metrics").body(Body::empty()).unwrap()).await;
         let text = String::from_utf8(metrics.body).unwrap();
-        let line = text.lines().find_map(|line| line.strip_prefix("sagittal_queue_pictures ")).unwrap();
+        let line = text.lines().find_map(|line| line.strip_prefix("sagittal_render_queue ")).unwrap();
         line.parse().unwrap()
     }
 

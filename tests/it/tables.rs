@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use sagittal::index::{IndexError, Reader};
-use sagittal::parameters::{Pairs, decode};
+use sagittal::params::{Pairs, decode};
 use sagittal::query::{Listing, Shown, Table};
 use serde_json::{Value as Json, json};
 
@@ -83,7 +83,7 @@ fn a_page_goes_on_where_the_last_one_ended_though_scans_came_in_between() {
     release.scan("1_t1", Kind::Lps);
     release.scan("2_t1", Kind::Lps);
     release.import(data.path());
-    service.block_on(service.pictures.renew()).unwrap();
+    service.block_on(service.renderer.renew()).unwrap();
     let mut seen = Vec::new();
     let mut next = first["next"].clone();
     while let Some(path) = next.as_str() {
@@ -182,7 +182,7 @@ fn labels_outside_the_scheme_are_found_like_others() {
 }
 
 #[test]
-fn a_question_past_its_time_is_cancelled_and_the_next_one_answered() {
+fn a_query_past_its_time_is_cancelled_and_the_next_one_responded() {
     let data = tempfile::tempdir().unwrap();
     Release::small().import(data.path());
     let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -198,7 +198,7 @@ fn a_question_past_its_time_is_cancelled_and_the_next_one_answered() {
 }
 
 #[test]
-fn a_question_that_nobody_waits_for_leaves_no_deadline_behind() {
+fn a_query_that_nobody_waits_for_leaves_no_deadline_behind() {
     let (release, data) = (Release::empty(), tempfile::tempdir().unwrap());
     // So many that SQLite looks at the clock when it reads their labels.
     for patient in 1..=60 {
@@ -211,7 +211,7 @@ fn a_question_that_nobody_waits_for_leaves_no_deadline_behind() {
         let hasty = reader.clone().within(Duration::from_millis(20));
         let slow = query(Table::Slices, &format!("labelled_pixels=0..&age={}", vec!["1..2"; 400].join(",")));
         for _ in 0..20 {
-            // A client that goes away while its question is being answered.
+            // A client that goes away while its query is being answered.
             let index = hasty.begin().await.unwrap();
             let _ = tokio::time::timeout(Duration::from_millis(2), index.page(&slow, 10)).await;
         }
@@ -222,15 +222,15 @@ fn a_question_that_nobody_waits_for_leaves_no_deadline_behind() {
     });
 }
 
-/// The usual questions must not come to read whole tables of slices or labels, whatever becomes of the indexes.
+/// The usual queries must not come to read whole tables of slices or labels, whatever becomes of the indexes.
 #[test]
-fn usual_questions_are_answered_from_indexes() {
+fn usual_queries_are_responded_from_indexes() {
     let data = tempfile::tempdir().unwrap();
     Release::small().import(data.path());
     let runtime = tokio::runtime::Runtime::new().unwrap();
     runtime.block_on(async {
         let index = Reader::open(data.path()).await.unwrap().begin().await.unwrap();
-        #[rustfmt::skip] // One question, one line.
+        #[rustfmt::skip] // One query, one line.
         let questions = [
             (Table::Scans, "split=train&scan_type=t1", "scans_by_split", "COVERING INDEX scans_by_split"),
             (Table::Scans, "age=40..60", "scans_by_age", "COVERING INDEX scans_by_age"),

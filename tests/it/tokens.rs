@@ -1,14 +1,14 @@
 //! Responses whose token is revoked while they are made or sent.
 
 use axum::http::StatusCode;
-use sagittal::access::Tokens;
+use sagittal::auth::Tokens;
 use tempfile::TempDir;
 
 use crate::support::{Release, Service};
 
 struct Guarded {
     service: Service,
-    authenticator: std::sync::Arc<sagittal::access::Authenticator>,
+    authenticator: std::sync::Arc<sagittal::auth::Authenticator>,
     token: String,
     folder: TempDir,
 }
@@ -40,15 +40,15 @@ fn transfers_of_every_kind_end_with_an_error_when_their_token_is_revoked() {
     for (release, urls) in [(Release::small(), small), (Release::tables(), tables)] {
         for url in urls {
             for encoding in ["identity", "gzip"] {
-                let guarded = Guarded::over(&release);
-                let authorization = guarded.authorization();
+                let authenticated = Guarded::over(&release);
+                let authorization = authenticated.authorization();
                 let headers = [("authorization", authorization.as_str()), ("accept-encoding", encoding)];
-                let whole = guarded.service.begin_with(url, &headers);
-                let bytes = guarded.service.block_on(whole.rest()).unwrap().len();
+                let whole = authenticated.service.begin_with(url, &headers);
+                let bytes = authenticated.service.block_on(whole.rest()).unwrap().len();
                 assert!(bytes > 64 << 10 || encoding == "gzip", "{url}: {bytes} bytes are one piece");
-                let begun = guarded.service.begin_with(url, &headers);
-                guarded.write("");
-                let rest = guarded.service.block_on(begun.rest());
+                let begun = authenticated.service.begin_with(url, &headers);
+                authenticated.write("");
+                let rest = authenticated.service.block_on(begun.rest());
                 assert!(rest.is_err(), "{url} {encoding}: {} bytes and a clean end", rest.unwrap_or_default().len());
             }
         }
@@ -57,28 +57,28 @@ fn transfers_of_every_kind_end_with_an_error_when_their_token_is_revoked() {
 
 #[test]
 fn a_transfer_goes_on_while_other_tokens_come_and_go() {
-    let guarded = Guarded::over(&Release::small());
-    let authorization = guarded.authorization();
-    let begun = guarded.service.begin_with("/v1/stream.tar?size=512", &[("authorization", &authorization)]);
-    let own = std::fs::read_to_string(guarded.folder.path().join("tokens")).unwrap();
+    let authenticated = Guarded::over(&Release::small());
+    let authorization = authenticated.authorization();
+    let begun = authenticated.service.begin_with("/v1/stream.tar?size=512", &[("authorization", &authorization)]);
+    let own = std::fs::read_to_string(authenticated.folder.path().join("tokens")).unwrap();
     let other = Tokens::generate("ben").unwrap().line;
-    guarded.write(&format!("{other}\n{own}"));
-    guarded.write(&own);
-    assert!(guarded.service.block_on(begun.rest()).is_ok());
+    authenticated.write(&format!("{other}\n{own}"));
+    authenticated.write(&own);
+    assert!(authenticated.service.block_on(begun.rest()).is_ok());
 }
 
 #[test]
 fn signed_urls_and_what_they_transfer_end_with_the_token() {
-    let guarded = Guarded::over(&Release::small());
-    let authorization = guarded.authorization();
+    let authenticated = Guarded::over(&Release::small());
+    let authorization = authenticated.authorization();
     let headers = [("authorization", authorization.as_str())];
     let url =
-        guarded.service.get_with("/v1/signed?address=/v1/stream.tar%3Fsize=512", &headers).json()["address"].clone();
+        authenticated.service.get_with("/v1/signed?url=/v1/stream.tar%3Fsize=512", &headers).json()["url"].clone();
     let url = url.as_str().unwrap();
-    let begun = guarded.service.begin_with(url, &[]);
+    let begun = authenticated.service.begin_with(url, &[]);
     // The same name, another token.
-    guarded.write(&Tokens::generate("ann").unwrap().line);
-    assert!(guarded.service.block_on(begun.rest()).is_err());
-    assert_eq!(guarded.service.get(url).status, StatusCode::FORBIDDEN);
-    assert_eq!(guarded.service.get_with("/v1/labels", &headers).status, StatusCode::UNAUTHORIZED);
+    authenticated.write(&Tokens::generate("ann").unwrap().line);
+    assert!(authenticated.service.block_on(begun.rest()).is_err());
+    assert_eq!(authenticated.service.get(url).status, StatusCode::FORBIDDEN);
+    assert_eq!(authenticated.service.get_with("/v1/labels", &headers).status, StatusCode::UNAUTHORIZED);
 }

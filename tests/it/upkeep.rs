@@ -5,15 +5,16 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use sagittal::index::path_in;
-use sagittal::ingest::{self, Destination, ImportError, Options, Outcome, Source, SourceError};
+use sagittal::ingest::{self, Destination, ImportError, ImportOptions, Outcome, Source, SourceError};
 use sagittal::spider::{FIELDS, ScanId};
-use sagittal::store::Place;
+use sagittal::store::DataLocation;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
 use crate::support::{Kind, Release, Service, image};
 
-const OPTIONS: Options = Options { jobs: 2, again: false, verify: false, prune: false, memory_bytes: 64 << 20 };
+const OPTIONS: ImportOptions =
+    ImportOptions { jobs: 2, again: false, verify: false, prune: false, memory_bytes: 64 << 20 };
 
 fn sagittal(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_sagittal")).args(arguments).output().unwrap()
@@ -31,7 +32,7 @@ fn ids(scans: &[&str]) -> Vec<ScanId> {
     scans.iter().map(|scan| scan.parse().unwrap()).collect()
 }
 
-fn import(release: &Release, destination: &Destination, options: Options) -> ingest::Report {
+fn import(release: &Release, destination: &Destination, options: ImportOptions) -> ingest::Report {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let source = Source::open(release.dir.path()).unwrap();
     ingest::run_into(&source, destination, options, runtime.handle(), &|_| ()).unwrap()
@@ -62,7 +63,7 @@ fn without_files_of(release: &Release, scan: &str) {
 }
 
 #[test]
-fn scans_that_left_the_source_are_named_and_pruned_only_when_asked() {
+fn scans_that_left_the_source_are_named_and_pruned_only_when_requested() {
     let (release, data) = (Release::small(), tempfile::tempdir().unwrap());
     release.import(data.path());
     without_files_of(&release, "1_t2");
@@ -72,9 +73,9 @@ fn scans_that_left_the_source_are_named_and_pruned_only_when_asked() {
     let service = Service::over(data.path());
     assert_eq!(service.json("/v1/scans")["total"], 3);
 
-    let report = import(&release, &destination, Options { prune: true, ..OPTIONS });
+    let report = import(&release, &destination, ImportOptions { prune: true, ..OPTIONS });
     assert_eq!((&report.removed, &report.gone, report.unchanged()), (&ids(&["1_t2"]), &vec![], 2));
-    service.block_on(service.pictures.renew()).unwrap();
+    service.block_on(service.renderer.renew()).unwrap();
     assert_eq!(service.json("/v1/scans")["total"], 2);
     // Its row of the table is still there, as the source has it.
     assert_eq!(service.json("/v1/scans/1_t2")["has_volume"], false);
@@ -96,7 +97,7 @@ fn a_scan_without_a_row_is_pruned_altogether() {
     release.scan("4_t2", Kind::Pir);
     release.import(data.path());
     without_files_of(&release, "4_t2");
-    import(&release, &Destination::folder(data.path()), Options { prune: true, ..OPTIONS });
+    import(&release, &Destination::folder(data.path()), ImportOptions { prune: true, ..OPTIONS });
     Service::over(data.path()).problem("/v1/scans/4_t2", 404);
 }
 
@@ -105,7 +106,7 @@ fn a_refused_scan_that_is_still_served_is_named() {
     let (release, data) = (Release::small(), tempfile::tempdir().unwrap());
     release.import(data.path());
     release.write("images/1_t1.mha", b"");
-    let report = import(&release, &Destination::folder(data.path()), Options { prune: true, ..OPTIONS });
+    let report = import(&release, &Destination::folder(data.path()), ImportOptions { prune: true, ..OPTIONS });
     assert_eq!((report.still_served, report.removed), (ids(&["1_t1"]), vec![]));
     assert_eq!(Service::over(data.path()).json("/v1/scans")["total"], 3);
 }
@@ -122,7 +123,7 @@ fn removed_scans_leave_nothing_behind() {
     assert!(removed.status.success(), "{}", text(&removed.stderr));
     assert!(said.contains("2 scans removed") && said.contains("webdataset/train-0.tar"), "{said}");
 
-    service.block_on(service.pictures.renew()).unwrap();
+    service.block_on(service.renderer.renew()).unwrap();
     assert_eq!(groups(data.path()).len(), 1);
     for path in ["/v1/scans/1_t1", "/v1/scans/1_t2/slices/mid/image.png", "/v1/patients/1"] {
         service.problem(path, 404);
@@ -139,7 +140,7 @@ fn removed_scans_leave_nothing_behind() {
     assert_eq!(groups(data.path()).len(), 1);
     // The source still has them.
     assert_eq!(import(&release, &Destination::folder(data.path()), OPTIONS).imported().count(), 2);
-    service.block_on(service.pictures.renew()).unwrap();
+    service.block_on(service.renderer.renew()).unwrap();
     assert_eq!(service.json("/v1/gradings")["total"], 2);
 }
 
@@ -160,7 +161,7 @@ fn a_removal_that_was_interrupted_is_run_again() {
 #[test]
 fn removals_travel_with_snapshots_and_old_snapshots_go() {
     let (release, data) = (Release::small(), tempfile::tempdir().unwrap());
-    let place = Place::Shared(data.path().to_owned());
+    let place = DataLocation::Shared(data.path().to_owned());
     let destination = Destination { grace: std::time::Duration::ZERO, ..Destination::new(place.clone()) };
     import(&release, &destination, OPTIONS);
     release.scan("4_t2", Kind::Pir);
@@ -174,7 +175,7 @@ fn removals_travel_with_snapshots_and_old_snapshots_go() {
         .unwrap()
         .filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|ending| ending == "sqlite"));
     assert_eq!(snapshots.count(), 1, "a snapshot still tells of the scan");
-    service.block_on(service.pictures.refresh(&mut replica)).unwrap();
+    service.block_on(service.renderer.refresh(&mut replica)).unwrap();
     service.problem("/v1/scans/1_t1", 404);
     assert_eq!(service.json("/v1/scans")["total"], 3);
 }
@@ -199,10 +200,10 @@ fn voxels_that_changed_behind_length_and_time_are_found_by_their_checksums() {
     write(&volume);
     let destination = Destination::folder(data.path());
     assert_eq!(import(&release, &destination, OPTIONS).unchanged(), 3);
-    let report = import(&release, &destination, Options { verify: true, ..OPTIONS });
+    let report = import(&release, &destination, ImportOptions { verify: true, ..OPTIONS });
     assert_eq!((report.imported().count(), report.unchanged()), (1, 2));
     assert!(matches!(report.outcomes[&"1_t1".parse().unwrap()], Outcome::Imported { .. }));
-    assert_eq!(import(&release, &destination, Options { verify: true, ..OPTIONS }).unchanged(), 3);
+    assert_eq!(import(&release, &destination, ImportOptions { verify: true, ..OPTIONS }).unchanged(), 3);
 }
 
 // Indexes of other versions, and damaged ones.
@@ -288,7 +289,7 @@ fn a_damaged_index_is_called_damaged_and_can_be_rebuilt() {
 }
 
 #[test]
-fn an_index_that_may_not_be_read_is_told_from_one_that_is_not_there() {
+fn an_index_that_may_not_be_read_is_reported_from_one_that_is_not_there() {
     use std::os::unix::fs::{MetadataExt, PermissionsExt};
     use std::os::unix::process::CommandExt;
     let (release, data) = (Release::small(), tempfile::tempdir().unwrap());

@@ -1,4 +1,4 @@
-"""What tests/judges/test_torch.py runs in an interpreter with PyTorch: programs that print JSON.
+"""What tests/end_to_end/test_torch.py runs in an interpreter with PyTorch: programs that print JSON.
 
     python programs.py NAME URL [ARGUMENT…]
 """

@@ -4,7 +4,7 @@ pub enum MetaImageError {
     /// The first line is not `key = value`.
     #[error("not a MetaImage file: it does not begin with a line such as `ObjectType = Image`")]
     NotMetaImage,
-    /// No `ElementDataFile` within the first [`HEADER_LIMIT`](super::HEADER_LIMIT) bytes.
+    /// No `ElementDataFile` within the first [`HEADER_LIMIT`](crate::formats::metaimage::HEADER_LIMIT) bytes.
     #[error("MetaImage header goes on for more than {limit} bytes without an `ElementDataFile` line")]
     HeaderTooLong {
         /// The largest accepted header, in bytes.
@@ -35,7 +35,7 @@ pub enum MetaImageError {
         /// The key that comes later; the same one when it is repeated.
         second: String,
     },
-    /// A value that cannot be what the key asks for.
+    /// A value that cannot be what the key takes.
     #[error("MetaImage header has `{key} = {value}`, expected {expected}")]
     Value {
         /// The key.
@@ -58,7 +58,7 @@ pub enum MetaImageError {
     /// More voxels than the caller accepts, or than can be counted.
     #[error("MetaImage header asks for {bytes} bytes of voxels; the limit is {limit}")]
     TooLarge {
-        /// What the header asks for; saturates at the largest number.
+        /// What the header says; saturates at the largest number.
         bytes: usize,
         /// What is accepted.
         limit: usize,
@@ -68,7 +68,7 @@ pub enum MetaImageError {
         "MetaImage header asks for {expected} bytes of voxels but {found} follow it; the file is truncated or damaged"
     )]
     RawLength {
-        /// What the header asks for.
+        /// What the header says.
         expected: usize,
         /// What follows the header.
         found: usize,
@@ -86,7 +86,7 @@ pub enum MetaImageError {
     /// No deflate stream of that length can hold that many bytes.
     #[error("MetaImage header asks for {expected} bytes of voxels, more than {compressed} compressed bytes can hold")]
     Impossible {
-        /// What the header asks for.
+        /// What the header says.
         expected: usize,
         /// Length of the compressed voxels.
         compressed: usize,
@@ -96,7 +96,7 @@ pub enum MetaImageError {
     Damaged {
         /// Bytes that could be inflated.
         inflated: usize,
-        /// What the header asks for.
+        /// What the header says.
         expected: usize,
         /// What the inflater says.
         reason: String,
@@ -106,13 +106,13 @@ pub enum MetaImageError {
     TooShort {
         /// Bytes that could be inflated.
         inflated: usize,
-        /// What the header asks for.
+        /// What the header says.
         expected: usize,
     },
-    /// The zlib stream holds more than the header asks for.
+    /// The zlib stream holds more than the header says.
     #[error("compressed voxels of the MetaImage file are more than the {expected} bytes that its header asks for")]
     TooLong {
-        /// What the header asks for.
+        /// What the header says.
         expected: usize,
     },
     /// Bytes after the end of the zlib stream.

@@ -13,7 +13,7 @@ pub(super) struct Columns<'a, const N: usize> {
     line: u64,
     /// Where each wanted column stands.
     positions: [usize; N],
-    /// Headers that nobody asked for, in the table's order.
+    /// Headers that nobody requested, in the table's order.
     pub(super) unknown: Vec<String>,
 }
 

@@ -22,7 +22,7 @@ pub struct GradingsTable {
 /// Reads `radiological_gradings.csv`.
 ///
 /// # Errors
-/// When a column is missing or there twice, when a cell is not what its column asks for, or when a disc is there twice.
+/// When a column is missing or there twice, when a cell is not what its column takes, or when a disc is there twice.
 pub fn read_gradings(bytes: &[u8]) -> Result<GradingsTable, TableError> {
     let mut wanted = [PATIENT_COLUMN; COLUMNS];
     wanted[1] = LEVEL_COLUMN;

@@ -28,7 +28,7 @@ pub struct OverviewRow {
 /// Reads `overview.csv`.
 ///
 /// # Errors
-/// When a column is missing or there twice, when a cell is not what its column asks for, or when a scan is there twice.
+/// When a column is missing or there twice, when a cell is not what its column takes, or when a scan is there twice.
 pub fn read_overview(bytes: &[u8]) -> Result<OverviewTable, TableError> {
     let mut wanted = [SCAN_COLUMN; FIELDS.len() + 1];
     for (column, field) in wanted.iter_mut().skip(1).zip(&FIELDS) {

@@ -1,5 +1,5 @@
 //! An import that is killed in the middle of a commit leaves its rollback journal beside the index. Nobody can read the
-//! index until somebody who may write has put back what the journal holds.
+//! index until someone who may write has put back what the journal holds.
 
 use std::path::Path;
 

@@ -5,19 +5,19 @@ use std::time::Instant;
 use serde::Serialize;
 
 use super::ReadTransaction;
-use super::answers::{cell, get};
+use super::query_results::{cell, get};
 use crate::index::IndexError;
 use crate::index::convert::Columns;
 use crate::index::sql;
 use crate::query::{Cell, Column, ColumnKind, Filter};
 
-/// Values of a text column that are counted one by one; the rest is told as a number.
+/// Values of a text column that are counted one by one; the rest is a number.
 const MOST_VALUES: usize = 100;
 
 /// How many rows there are with certain values.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Group {
-    /// One for each column that was asked for.
+    /// One for each column that was requested.
     pub values: Vec<Cell>,
     /// How many rows.
     pub count: u64,

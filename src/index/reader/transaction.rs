@@ -77,7 +77,7 @@ impl ReadTransaction {
         rows.first().map_or(Ok(None), |row| Columns(row).get("tables_sha256"))
     }
 
-    /// Everything pictures need, of every imported scan.
+    /// Everything images need, of every imported scan.
     ///
     /// # Errors
     /// [`IndexError`].

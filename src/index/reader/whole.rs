@@ -1,4 +1,4 @@
-//! Whole tables at once, for whoever looks at the data set as a whole.
+//! Whole tables at once, for those who look at the data set as a whole.
 
 use std::collections::HashMap;
 

@@ -15,7 +15,7 @@ pub(in crate::index) fn key(table: Table) -> &'static [&'static str] {
     }
 }
 
-/// Columns: the asked ones, those that the listing is sorted by, the key.
+/// Columns: the requested ones, those that the listing is sorted by, the key.
 pub(in crate::index) fn page(listing: &Listing, limit: u32) -> Sql {
     let table = listing.filter.table;
     let mut selected: Vec<_> = asked(listing).flat_map(|column| selected(table, column)).collect();

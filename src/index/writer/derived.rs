@@ -1,4 +1,4 @@
-//! Columns and tables that are made from others, so that questions are cheap. Whoever changes the others renews them in the
+//! Columns and tables that are made from others, so that queries are cheap. Anyone who changes the others renews them in the
 //! same transaction.
 
 use sqlx::sqlite::SqliteArguments;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use sqlx::AssertSqlSafe;
 
-use super::absorb::VOLUME_COLUMNS;
+use super::merge::VOLUME_COLUMNS;
 use super::{Change, VOLUME_ROWS, Writer, derived, finish};
 use crate::index::convert::Columns;
 use crate::index::{IndexError, scan_key};

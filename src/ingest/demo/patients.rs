@@ -1,4 +1,4 @@
-//! Who is in the made-up release, and how they were scanned.
+//! Who is in the synthetic release, and how they were scanned.
 
 use crate::spider::ScanType;
 
@@ -31,11 +31,11 @@ pub(super) struct DemoSeries {
     pub(super) slices: usize,
     /// (slice, row, column) in the volume's header.
     pub(super) spacing_mm: [f64; 3],
-    /// The vertebra that the upper edge of the picture cuts is labelled, and the disc below it.
+    /// The vertebra that the upper edge of the image cuts is labelled, and the disc below it.
     pub(super) labels_partial_vertebra: bool,
 }
 
-/// One made-up patient. Levels count from the bottom: 1 is L5, or the disc L5/S1.
+/// One synthetic patient. Levels count from the bottom: 1 is L5, or the disc L5/S1.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DemoPatient {
     pub(super) number: u32,
@@ -45,7 +45,7 @@ pub(super) struct DemoPatient {
     /// As the table has it; empty where it is not known.
     pub(super) age: &'static str,
     pub(super) subset: &'static str,
-    /// Vertebrae that are wholly in the picture.
+    /// Vertebrae that are wholly in the image.
     pub(super) vertebrae: u8,
     /// Size relative to the usual.
     pub(super) size: f32,
@@ -81,7 +81,7 @@ const fn with_partial_vertebra(series: DemoSeries) -> DemoSeries {
 use Maker::{Philips, Siemens};
 use ScanType::{T1, T2, T2Space};
 
-/// The made-up patients. Their numbers are such that the published split puts somebody into each of its parts: 1 into
+/// The synthetic patients. Their numbers are such that the published split puts someone into each of its parts: 1 into
 /// test, 8 into validation, the rest into train.
 #[rustfmt::skip] // Two lines for each patient: this is a table.
 pub(super) const PATIENTS: [DemoPatient; 8] = [

@@ -1,6 +1,7 @@
-//! One made-up series as two volumes, laid out as its kind is in the release.
+//! One synthetic series as two volumes, laid out as its kind is in the release.
 
-use super::anatomy::{self, Place};
+use super::anatomy;
+use super::anatomy::Place;
 use super::noise::SmoothNoise;
 use super::patients::{DemoPatient, DemoSeries, Layout};
 use super::plane::{Plane, PlanePoint};

@@ -87,7 +87,7 @@ pub(super) struct Receiver {
 }
 
 impl Receiver {
-    /// Share of the signal that arrives from a place: the coil lies behind the back and ends at the picture's upper and
+    /// Share of the signal that arrives from a place: the coil lies behind the back and ends at the image's upper and
     /// lower edges; in front of the spine a slab is saturated against the motion of breath. `height` is -1 to 1.
     pub(super) fn sensitivity(below_skin: f32, offset: f32, height: f32) -> f32 {
         let coil = 0.62 + 0.42 * (-below_skin.max(0.0) / 70.0).exp();

@@ -53,7 +53,7 @@ impl Level {
 #[derive(Debug, Clone)]
 pub(super) struct Spine {
     pub(super) curve: SpineCurve,
-    /// From the bottom; two more than are labelled, so that the picture does not end in nothing.
+    /// From the bottom; two more than are labelled, so that the image does not end in nothing.
     pub(super) levels: Vec<Level>,
     pub(super) patient: DemoPatient,
 }
@@ -83,7 +83,7 @@ impl Spine {
         self.levels.iter().find(|level| arc < level.body_to).or(self.levels.last())
     }
 
-    /// Height of the picture's upper edge: it cuts the lowest vertebra that is not wholly in the picture.
+    /// Height of the image's upper edge: it cuts the lowest vertebra that is not wholly in the image.
     pub(super) fn upper_edge_mm(&self) -> f32 {
         let cut = &self.levels[usize::from(self.patient.vertebrae)];
         let arc = cut.body_from + 0.45 * (cut.body_to - cut.body_from);

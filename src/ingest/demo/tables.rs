@@ -1,4 +1,4 @@
-//! The two tables of the made-up release, with the real ones' columns, line ends and oddities. Every value is made up.
+//! The two tables of the synthetic release, with the real ones' columns, line ends and oddities. Every value is synthetic.
 
 use std::io;
 
@@ -123,7 +123,7 @@ fn by_maker(column: &str, maker: Maker) -> Option<&'static str> {
         "Manufacturer" => ["Philips Healthcare", "SIEMENS"],
         "ManufacturerModelName" => ["Made-up 3T", "Made-up 1.5T"],
         "SequenceName" => ["", "*demo2d"],
-        "SeriesDescription" => ["", "made-up series"],
+        "SeriesDescription" => ["", "synthetic series"],
         "SoftwareVersions" => ["['0.1.0', '0.1.0.1']", "made up 0.1"],
         "SpecificCharacterSet" => ["ISO 2022 IR 100", "ISO_IR 100"],
         "TransmitCoilName" => ["", "Body"],

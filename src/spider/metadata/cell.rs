@@ -18,7 +18,7 @@ pub enum Value {
     Texts(Vec<String>),
 }
 
-/// A cell that is not what its column asks for.
+/// A cell that is not what its column takes.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{column} is {cell:?}, expected {expected}")]
 pub struct InvalidCell {

@@ -44,7 +44,7 @@ fn the_published_split_has_the_cards_counts() {
 /// `numpy.random.seed(seed)`, then `numpy.random.choice(["n", "v", "s"], p=[1 - v - s, v, s], size=40)` over
 /// `numpy.unique([str(i) for i in range(1, 41)])`, listed by number.
 #[test]
-fn drawn_splits_are_numpys() {
+fn rendered_splits_are_numpys() {
     let cases = [
         (9999, 0.2, 0.2, "svnnvvnsnnnnnnnvnvsnnnnnnnnsnnvnnsnnnnvs"),
         (7, 0.1, 0.3, "nsnnssnnnsnssnnnnnvnnnsnnsnvsnsnnsvnnnnn"),

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::super::read;
+use crate::formats::metaimage::read;
 use crate::volume::Volume;
 
 fn goldens(kind: &str) -> Vec<Value> {

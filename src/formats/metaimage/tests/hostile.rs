@@ -3,8 +3,8 @@
 use flate2::Compression;
 use proptest::prelude::*;
 
-use super::super::{MetaImageError as E, read, read_header};
 use super::{volume, written};
+use crate::formats::metaimage::{MetaImageError as E, read, read_header};
 use crate::volume::ElementType;
 
 const LIMIT: usize = 1 << 20;

@@ -1,0 +1,28 @@
+//! Headers that name what an array or an image shows: its scan, its slices, and where it lies in the patient. With them a client
+//! can check that a response is the requested one, and place it.
+
+use std::ops::RangeInclusive;
+
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::Response;
+
+use crate::renderer::RenderRequest;
+
+pub(in crate::http) const SCAN: HeaderName = HeaderName::from_static("x-sagittal-scan");
+pub(in crate::http) const SLICES: HeaderName = HeaderName::from_static("x-sagittal-slices");
+pub(in crate::http) const AFFINE: HeaderName = HeaderName::from_static("x-sagittal-affine-lps");
+
+/// The response, naming the scan, the slices in its layout (`first-last`) and the affine of the first of them: three rows of four
+/// numbers, which take (slices from the first, row, column, 1) to millimetres in the patient, LPS.
+pub(in crate::http) fn named(mut response: Response, first: &RenderRequest, slices: RangeInclusive<usize>) -> Response {
+    if !response.status().is_success() {
+        return response;
+    }
+    let affine = first.affine_lps();
+    let numbers: Vec<_> = affine.iter().take(3).flatten().map(ToString::to_string).collect();
+    let slices = format!("{}-{}", slices.start(), slices.end());
+    for (name, value) in [(SCAN, first.scan().to_string()), (SLICES, slices), (AFFINE, numbers.join(","))] {
+        response.headers_mut().extend(HeaderValue::try_from(value).map(|value| (name, value)));
+    }
+    response
+}

@@ -1,0 +1,95 @@
+//! Files that `sagittal export` wrote: listed, and served in parts.
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::Response;
+use futures_util::TryStreamExt;
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use super::listing::Listing;
+use crate::http::extract::ExportPath;
+use crate::http::responses::byte_range::ByteRange;
+use crate::http::responses::caching::{CachePolicy, Caching, Validator};
+use crate::http::responses::entity_tag::EntityTag;
+use crate::http::responses::files::{asked, beyond};
+use crate::http::responses::problem::{Code, Problem};
+use crate::http::state::App;
+use crate::store::ExportedFile;
+
+/// An exported file.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(in crate::http) struct ExportBody {
+    /// Format and name.
+    path: String,
+    bytes: u64,
+    /// Where it is.
+    url: String,
+}
+
+/// `GET /v1/exports`. Files come and go without the index knowing, so the list is made anew each time.
+pub(in crate::http) async fn list(State(app): State<App>) -> Result<Response, Problem> {
+    let body = |file: ExportedFile| ExportBody {
+        url: format!("/v1/exports/{}", file.path),
+        path: file.path,
+        bytes: file.bytes,
+    };
+    let files = app.store().exports().await?;
+    let listing = Listing::whole(files.into_iter().map(body).collect());
+    let bytes = serde_json::to_vec(&listing).map_err(|error| Problem::internal(&error))?;
+    let caching = Caching::new(CachePolicy::Revalidate, Validator::of_bytes(&bytes));
+    Ok(caching.attach(([(header::CONTENT_TYPE, "application/json")], bytes)))
+}
+
+/// `GET /v1/exports/{*path}`
+pub(in crate::http) async fn show(
+    State(app): State<App>,
+    ExportPath(path): ExportPath,
+    headers: HeaderMap,
+) -> Result<Response, Problem> {
+    let missing = || {
+        Problem::new(Code::UnknownPath, format!("there is no export {path}; /v1/exports lists those that there are"))
+    };
+    let file = app.store().export(&path).await?.ok_or_else(missing)?;
+    let tag = EntityTag::of(&["export", &file.path, &file.version]);
+    let validator = Validator { tag, modified: Some(file.modified) };
+    let caching = Caching::new(CachePolicy::Revalidate, validator.clone());
+    if let Some(response) = caching.decided(&headers) {
+        return Ok(response);
+    }
+    let (range, status) = match asked(&headers, &validator, file.bytes) {
+        ByteRange::Whole => (0..file.bytes, StatusCode::OK),
+        ByteRange::Part(part) => (part, StatusCode::PARTIAL_CONTENT),
+        ByteRange::Nothing => return Ok(beyond(file.bytes)),
+    };
+    let content_range = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), file.bytes);
+    let len = range.end - range.start;
+    let body = if len == 0 {
+        Body::empty()
+    } else {
+        let pieces = app.store().read_export(&path, range).await?;
+        Body::from_stream(pieces.inspect_err(|error| {
+            tracing::error!(error = error as &dyn std::error::Error, "an exported file broke off");
+        }))
+    };
+    let mut response = caching.attach((status, body));
+    let headers = response.headers_mut();
+    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
+    if status == StatusCode::PARTIAL_CONTENT {
+        headers.extend(HeaderValue::try_from(content_range).map(|value| (header::CONTENT_RANGE, value)));
+    }
+    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(&path)));
+    Ok(response)
+}
+
+fn media_type(path: &str) -> &'static str {
+    match path.rsplit('.').next() {
+        Some("parquet") => "application/vnd.apache.parquet",
+        Some("tar") => "application/x-tar",
+        Some("json") => "application/json",
+        Some("gz") => "application/gzip",
+        _ => "application/octet-stream",
+    }
+}

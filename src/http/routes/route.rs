@@ -1,0 +1,195 @@
+//! A route with its documentation: what serves a request and what the OpenAPI document says of it cannot part.
+
+use axum::handler::Handler;
+use axum::routing::{MethodRouter, get};
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+
+use super::tables::{Format, file, file_parameters, item_schema, list, page_parameters};
+use super::volumes;
+use super::volumes::VolumeFormat;
+use super::{images, listing, patches};
+use crate::http::state::App;
+use crate::imaging::{ImageKind, PatchQuery};
+use crate::params::Parameter;
+use crate::query::Table;
+
+/// An address, its handler and its documentation.
+pub(in crate::http) struct Route {
+    pub(in crate::http) path: String,
+    pub(in crate::http) handler: MethodRouter<App>,
+    pub(in crate::http) operation: Operation,
+    /// Whether what it gives depends on the data, so that it is there under their revision, too.
+    pub(in crate::http) is_of_data: bool,
+}
+
+/// What one address does.
+pub(in crate::http) struct Operation {
+    /// Name for generated clients.
+    pub(in crate::http) id: String,
+    pub(in crate::http) tag: &'static str,
+    pub(in crate::http) summary: String,
+    pub(in crate::http) parameters: Vec<Parameter>,
+    /// The parameter without which there is nothing to answer.
+    pub(in crate::http) required: Option<&'static str>,
+    pub(in crate::http) answers: Vec<Answer>,
+    /// Whether parts can be requested.
+    pub(in crate::http) has_ranges: bool,
+    /// What is posted to it, if it is not requested by GET.
+    pub(in crate::http) body: Option<SchemaOf>,
+}
+
+/// One way to answer.
+pub(in crate::http) struct Answer {
+    pub(in crate::http) media_type: &'static str,
+    /// `None` for bytes.
+    pub(in crate::http) schema: Option<SchemaOf>,
+}
+
+pub(in crate::http) type SchemaOf = Box<dyn Fn(&mut SchemaGenerator) -> Schema>;
+
+impl Route {
+    /// An address that answers in JSON.
+    pub(in crate::http) fn json<T: JsonSchema + 'static, A: 'static>(
+        path: &str,
+        handler: impl Handler<A, App>,
+        (tag, id, summary): (&'static str, &str, &str),
+    ) -> Self {
+        let schema: SchemaOf = Box::new(SchemaGenerator::subschema_for::<T>);
+        let answers = vec![Answer { media_type: "application/json", schema: Some(schema) }];
+        Self::new(path, get(handler), (tag, id, summary), Vec::new(), answers)
+    }
+
+    fn new(
+        path: &str,
+        handler: MethodRouter<App>,
+        (tag, id, summary): (&'static str, &str, &str),
+        parameters: Vec<Parameter>,
+        answers: Vec<Answer>,
+    ) -> Self {
+        let (id, summary) = (id.to_owned(), summary.to_owned());
+        let operation =
+            Operation { id, tag, summary, parameters, required: None, answers, has_ranges: false, body: None };
+        Self { path: path.to_owned(), handler, operation, is_of_data: true }
+    }
+
+    /// With these parameters.
+    pub(in crate::http) fn taking(mut self, parameters: &[Parameter]) -> Self {
+        self.operation.parameters.extend_from_slice(parameters);
+        self
+    }
+
+    /// Which does not depend on the data.
+    pub(in crate::http) fn apart_from_data(self) -> Self {
+        Self { is_of_data: false, ..self }
+    }
+
+    /// Whether its responses have an entity tag; none that are never kept have one.
+    pub(in crate::http) fn has_validator(&self) -> bool {
+        !["/v1/signed", "/healthz", "/readyz", "/metrics", "/v1/batch"].contains(&self.path.as_str())
+    }
+
+    /// Which is refused without this parameter.
+    pub(in crate::http) fn requiring(mut self, parameter: &'static str) -> Self {
+        self.operation.required = Some(parameter);
+        self
+    }
+
+    /// Whose answers can be requested in parts.
+    pub(in crate::http) fn with_ranges(mut self) -> Self {
+        self.operation.has_ranges = true;
+        self
+    }
+
+    /// To which this is posted.
+    pub(in crate::http) fn posting<T: JsonSchema + 'static>(mut self) -> Self {
+        self.operation.body = Some(Box::new(SchemaGenerator::subschema_for::<T>));
+        self
+    }
+
+    /// A volume in every format.
+    pub(in crate::http) fn volumes(kind: ImageKind, summary: &str) -> Vec<Self> {
+        let name = if kind.is_mask() { "mask" } else { "image" };
+        let route = |format: VolumeFormat| {
+            let suffix = format.suffix();
+            let id = format!("get_{name}_volume_{}", suffix.replace('.', "_"));
+            let told = format!("{summary}, as {suffix}");
+            let path = format!("/v1/scans/{{id}}/{name}.{suffix}");
+            let route =
+                Self::bytes(&path, volumes::volume(kind, format), ("training", &id, &told), format.media_type());
+            route.taking(&format.parameters(kind)).with_ranges()
+        };
+        VolumeFormat::ALL.map(route).into()
+    }
+
+    /// An address that answers in bytes.
+    pub(in crate::http) fn bytes(
+        path: &str,
+        handler: MethodRouter<App>,
+        told: (&'static str, &str, &str),
+        media_type: &'static str,
+    ) -> Self {
+        Self::new(path, handler, told, Vec::new(), vec![Answer { media_type, schema: None }])
+    }
+
+    /// An image of a slice, or the montage.
+    pub(in crate::http) fn image(kind: ImageKind, summary: &str) -> Self {
+        let file = kind.file_name();
+        let id = format!("get_{}", file.replace('.', "_"));
+        let (path, handler) = match kind {
+            ImageKind::MontagePng => (format!("/v1/scans/{{id}}/{file}"), images::montage()),
+            _ => (format!("/v1/scans/{{id}}/slices/{{k}}/{file}"), images::slice(kind)),
+        };
+        let media_type = if file.ends_with(".png") { "image/png" } else { "application/octet-stream" };
+        Self::bytes(&path, handler, ("images", &id, summary), media_type).taking(kind.parameters())
+    }
+
+    /// A disc cut out.
+    pub(in crate::http) fn patch(is_npy: bool, summary: &str) -> Self {
+        let (file, id, media_type) = if is_npy {
+            ("patch.npy", "get_patch_npy", "application/octet-stream")
+        } else {
+            ("patch.png", "get_patch_png", "image/png")
+        };
+        let path = format!("/v1/scans/{{id}}/discs/{{label}}/{file}");
+        Self::bytes(&path, patches::show(is_npy), ("images", id, summary), media_type)
+            .taking(&PatchQuery::parameters(is_npy))
+    }
+
+    /// A table: its pages, and its files in every format.
+    pub(in crate::http) fn table(table: Table, summary: &str) -> Vec<Self> {
+        let (name, told) = (table.name(), |id: &str| format!("{id}_{}", table.name()));
+        let items = move || -> SchemaOf { Box::new(move |generator| page_schema(table, generator)) };
+        let answer = |format: Format| match format {
+            Format::Json => Answer { media_type: "application/json", schema: Some(items()) },
+            format => Answer { media_type: format.media_type(), schema: None },
+        };
+        let list = Self::new(
+            &format!("/v1/{name}"),
+            list(table),
+            ("tables", &told("list"), summary),
+            page_parameters(table),
+            Format::ALL.map(answer).into(),
+        );
+        let mut routes = vec![list.with_ranges()];
+        for format in Format::ALL {
+            let parameters = if format == Format::Json { page_parameters(table) } else { file_parameters(table) };
+            let id = format!("{}_{}", told("get"), format.suffix());
+            let summary = format!("{summary}, as {}", format.suffix());
+            let path = format!("/v1/{name}.{}", format.suffix());
+            let mut route =
+                Self::new(&path, file(table, format), ("tables", &id, &summary), parameters, vec![answer(format)]);
+            route.operation.has_ranges = format != Format::Json;
+            routes.push(route);
+        }
+        routes
+    }
+}
+
+/// The schema of a page: that of any listing, with this table's items.
+fn page_schema(table: Table, generator: &mut SchemaGenerator) -> Schema {
+    let mut page = listing::Listing::<()>::json_schema(generator);
+    if let Some(items) = page.pointer_mut("/properties/items/items") {
+        *items = item_schema(table)(generator).to_value();
+    }
+    page
+}

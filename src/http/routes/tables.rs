@@ -1,0 +1,79 @@
+//! The tables: `/v1/scans`, `/v1/slices`, `/v1/discs`, `/v1/gradings`, `/v1/patients`, as pages of JSON and as whole files.
+
+mod file;
+mod format;
+mod item;
+
+use axum::http::header;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+
+use super::listing;
+use super::listing::{CURSOR, LIMIT, Listing};
+use crate::http::responses::caching;
+use crate::http::responses::problem::Problem;
+use crate::http::state::{ApiRequest, App};
+use crate::params::{Form, Parameter};
+use crate::query::{Listing as Query, Shown, Table};
+
+pub(in crate::http) use file::Files;
+pub(in crate::http) use format::Format;
+pub(in crate::http) use item::{Item, item_schema};
+
+/// The parameters of a page.
+pub(in crate::http) fn page_parameters(table: Table) -> Vec<Parameter> {
+    let mut parameters = table.listing_parameters();
+    parameters.extend([LIMIT, CURSOR]);
+    parameters
+}
+
+/// The parameters of a whole file.
+pub(in crate::http) fn file_parameters(table: Table) -> Vec<Parameter> {
+    let most = Parameter {
+        allowed: "all, a whole number from 1 to 1000000000",
+        form: Form::Integer { min: 1, max: 1_000_000_000 },
+        description: "rows at most",
+        ..LIMIT
+    };
+    let mut parameters = table.listing_parameters();
+    parameters.push(most);
+    parameters
+}
+
+/// `GET /v1/{table}`: a page of JSON, or what `Accept` requests.
+pub(in crate::http) fn list(table: Table) -> MethodRouter<App> {
+    get(async move |request: ApiRequest| {
+        let format = format::accepted(&request.headers);
+        let answer = match format {
+            Format::Json => page(table, request).await,
+            format => file::answer(table, format, request).await,
+        };
+        caching::vary(answer.into_response(), header::ACCEPT)
+    })
+}
+
+/// `GET /v1/{table}.{format}`
+pub(in crate::http) fn file(table: Table, format: Format) -> MethodRouter<App> {
+    get(async move |request: ApiRequest| match format {
+        Format::Json => page(table, request).await,
+        format => file::answer(table, format, request).await,
+    })
+}
+
+async fn page(table: Table, request: ApiRequest) -> Result<Response, Problem> {
+    let page = async {
+        let valid = page_parameters(table);
+        let pairs = request.parameters(&valid)?;
+        let mut query = Query::parse(table, Shown::InItems, &pairs)?;
+        let limit = listing::limit(&pairs)?;
+        query.after = listing::cursor(&pairs, &query)?;
+        let with_links = pairs.text("fields").is_none();
+        let snapshot = request.snapshot().await?;
+        let page = snapshot.index.page(&query, limit).await?;
+        let total = snapshot.index.total(&query.filter).await?;
+        let items: Vec<_> = page.rows.into_iter().map(|row| Item::new(&query, row, with_links)).collect();
+        let next = page.next.map(|cursor| cursor.to_text(&query.sort()));
+        Ok(Listing::page(&snapshot, items, total, &request.uri, next.as_deref()))
+    };
+    request.answer(page).await
+}

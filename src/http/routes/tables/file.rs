@@ -1,0 +1,219 @@
+//! Tables as whole files. Readers of all three formats take a file's length first and then parts of it, so that files are
+//! made whole, kept, and served in parts. CSV and NDJSON of more than 8 MiB are streamed instead, so that memory does not grow
+//! with them.
+
+use axum::body::Body;
+use axum::http::{HeaderValue, header};
+use axum::response::Response;
+use bytes::Bytes;
+use futures_util::stream::{self, Stream, StreamExt};
+use moka::sync::Cache;
+use tokio::sync::OwnedMutexGuard;
+
+use super::file_parameters;
+use super::format::Format;
+use crate::formats::rows::{ParquetTable, csv_header, csv_rows, ndjson_rows};
+use crate::http::responses::caching::{CachePolicy, Caching, Validator};
+use crate::http::responses::entity_tag::EntityTag;
+use crate::http::responses::files::{InMemoryFile, decided};
+use crate::http::responses::problem::{Code, Problem};
+use crate::http::state::locks::Locks;
+use crate::http::state::{ApiRequest, App};
+use crate::index::IndexError;
+use crate::params::plain;
+use crate::query::{Listing, Row, Shown, Table};
+use crate::renderer::RendererError;
+use crate::worker_pool::{Flow, Reservation};
+
+/// Rows that are read at once.
+const ROWS_AT_ONCE: u32 = 10_000;
+
+/// The largest Parquet file, in bytes.
+const LARGEST: usize = 64 << 20;
+
+/// Recent files.
+#[derive(Debug)]
+pub(in crate::http) struct Files {
+    kept: Cache<(String, Format), (u64, Bytes)>,
+    /// Each is made once: anyone who waits for it finds it kept.
+    making: Locks<(String, Format, u64)>,
+}
+
+impl Files {
+    /// Keeps at most `budget` bytes.
+    pub(in crate::http) fn new(budget: u64) -> Self {
+        let weight = |(uri, _): &(String, Format), (_, bytes): &(u64, Bytes)| {
+            u32::try_from(uri.len() + bytes.len()).unwrap_or(u32::MAX)
+        };
+        Self { kept: Cache::builder().max_capacity(budget).weigher(weight).build(), making: Locks::default() }
+    }
+
+    /// Waits until nobody else makes this file.
+    async fn lock(&self, request: &ApiRequest, format: Format, revision: u64) -> OwnedMutexGuard<()> {
+        self.making.lock((request.address().to_owned(), format, revision)).await
+    }
+
+    fn kept(&self, request: &ApiRequest, format: Format, revision: u64) -> Option<Bytes> {
+        let kept = self.kept.get(&(request.address().to_owned(), format));
+        kept.filter(|(of, _)| *of == revision).map(|(_, bytes)| bytes)
+    }
+
+    fn keep(&self, request: &ApiRequest, format: Format, revision: u64, bytes: &Bytes) {
+        self.kept.insert((request.address().to_owned(), format), (revision, bytes.clone()));
+    }
+}
+
+/// A table of text, whole or too large for that.
+enum Text {
+    Whole(Bytes),
+    Stream(Body),
+}
+
+pub(super) async fn answer(table: Table, format: Format, request: ApiRequest) -> Result<Response, Problem> {
+    let valid = file_parameters(table);
+    let pairs = request.parameters(&valid)?;
+    let mut query = Listing::parse(table, Shown::InTables, &pairs)?;
+    query.limit = pairs.value("limit", plain)?;
+    let caching = |revision: u64| {
+        let tag = EntityTag::of(&[request.address(), format.suffix(), &revision.to_string()]);
+        Validator::of_revision(tag, revision)
+    };
+    if let Some(response) = decided(&caching(request.catalogue.revision), &request.headers) {
+        return Ok(response);
+    }
+    let revision = request.snapshot().await?.catalogue.revision;
+    let validator = caching(revision);
+    if format == Format::Parquet {
+        let bytes = parquet(&request, revision, query).await?;
+        return Ok(InMemoryFile { bytes, media_type: format.media_type(), validator }.answer(&request.headers));
+    }
+    let body = match text(&request, revision, query, format).await? {
+        Text::Whole(bytes) => {
+            return Ok(InMemoryFile { bytes, media_type: format.media_type(), validator }.answer(&request.headers));
+        }
+        Text::Stream(body) => body,
+    };
+    let mut response = Caching::new(CachePolicy::Revalidate, validator).attach(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
+    response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
+    Ok(response)
+}
+
+/// Why there are no more rows of a table.
+#[derive(Debug, thiserror::Error)]
+enum RowsError {
+    /// The rows that follow are not those of the table that was begun.
+    #[error("the index has changed since the table was begun")]
+    Changed,
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+impl From<RowsError> for Problem {
+    fn from(error: RowsError) -> Self {
+        match error {
+            RowsError::Changed => Self::retry(),
+            RowsError::Index(error) => error.into(),
+        }
+    }
+}
+
+/// The rows of a listing at a revision, some at a time, from its first to its last. Each part is read for itself, so that a client
+/// who reads slowly does not keep an import waiting.
+fn batches(app: App, revision: u64, query: Listing) -> impl Stream<Item = Result<(Listing, Vec<Row>), RowsError>> {
+    stream::try_unfold(Some(query), move |state| {
+        let app = app.clone();
+        async move {
+            let Some(mut query) = state else { return Ok(None) };
+            let wanted = query.limit.map_or(ROWS_AT_ONCE, |left| left.min(ROWS_AT_ONCE));
+            let snapshot = app.renderer().snapshot().await?;
+            if snapshot.catalogue.revision != revision {
+                return Err(RowsError::Changed);
+            }
+            let page = snapshot.index.page(&query, wanted).await?;
+            let shown = query.clone();
+            query.limit = query.limit.map(|left| left - wanted);
+            query.after = page.next;
+            let goes_on = query.after.is_some() && query.limit != Some(0);
+            Ok(Some(((shown, page.rows), goes_on.then_some(query))))
+        }
+    })
+}
+
+/// The lines of a table. The first 8 MiB are made before the status is sent: what can go wrong mostly goes wrong there.
+async fn text(request: &ApiRequest, revision: u64, query: Listing, format: Format) -> Result<Text, Problem> {
+    let files = request.app.files();
+    if let Some(bytes) = files.kept(request, format, revision) {
+        return Ok(Text::Whole(bytes));
+    }
+    let making = files.lock(request, format, revision).await;
+    if let Some(bytes) = files.kept(request, format, revision) {
+        return Ok(Text::Whole(bytes));
+    }
+    // A buffer that grows holds up to twice what was written to it.
+    let reservation = reserve(request, 2 * request.app.limits().whole_table_bytes as u64).await?;
+    let mut text = if format == Format::Csv { csv_header(&query.columns) } else { Vec::new() };
+    let lines = move |(query, rows): (Listing, Vec<Row>)| {
+        let cells = rows.iter().map(|row| row.cells.as_slice());
+        if format == Format::Csv { csv_rows(cells) } else { ndjson_rows(&query.columns, cells) }
+    };
+    let mut batches = Box::pin(batches(request.app.clone(), revision, query));
+    while let Some(batch) = batches.next().await {
+        text.extend(lines(batch?));
+        if text.len() > request.app.limits().whole_table_bytes {
+            drop(making);
+            let rest = batches.map(move |batch| {
+                let lines = batch.map(|batch| Bytes::from(lines(batch)));
+                lines.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a table broke off"))
+            });
+            let first = reservation.hold(text.into());
+            return Ok(Text::Stream(Body::from_stream(stream::once(async { Ok(first) }).chain(rest))));
+        }
+    }
+    let bytes = Bytes::from(text);
+    files.keep(request, format, revision, &bytes);
+    Ok(Text::Whole(reservation.hold(bytes)))
+}
+
+async fn parquet(request: &ApiRequest, revision: u64, query: Listing) -> Result<Bytes, Problem> {
+    let files = request.app.files();
+    if let Some(bytes) = files.kept(request, Format::Parquet, revision) {
+        return Ok(bytes);
+    }
+    let _making = files.lock(request, Format::Parquet, revision).await;
+    if let Some(bytes) = files.kept(request, Format::Parquet, revision) {
+        return Ok(bytes);
+    }
+    let largest = request.app.renderer().pool().budget().largest().min(LARGEST as u64);
+    let reservation = reserve(request, largest).await?;
+    let mut table = ParquetTable::new(&query.columns).map_err(|error| Problem::internal(&error))?;
+    let mut batches = Box::pin(batches(request.app.clone(), revision, query));
+    while let Some(batch) = batches.next().await {
+        let (_, rows) = batch?;
+        table = off_thread(move || table.add(&rows).map(|()| table)).await?;
+        if table.bytes_so_far() as u64 > largest {
+            let detail = format!(
+                "a Parquet file of this table would have more than {} MiB; choose fewer rows or fields, or take .csv or .ndjson, which are streamed",
+                largest >> 20
+            );
+            return Err(Problem::new(Code::TableTooLarge, detail));
+        }
+    }
+    let bytes = Bytes::from(off_thread(move || table.finish()).await?);
+    files.keep(request, Format::Parquet, revision, &bytes);
+    Ok(reservation.hold(bytes))
+}
+
+/// Memory for a file that is made: so many bytes, or all that one response may have.
+async fn reserve(request: &ApiRequest, bytes: u64) -> Result<Reservation, Problem> {
+    let budget = request.app.renderer().pool().budget();
+    Ok(budget.reserve(Flow::interactive(), bytes.min(budget.largest())).await.map_err(RendererError::Memory)?)
+}
+
+/// Encoding takes a core for a while, and the async threads have other clients.
+async fn off_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, crate::formats::parquet::EncodeError> + Send + 'static,
+) -> Result<T, Problem> {
+    let done = tokio::task::spawn_blocking(work).await.map_err(|error| Problem::internal(&error))?;
+    done.map_err(|error| Problem::internal(&error))
+}

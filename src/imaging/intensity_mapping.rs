@@ -1,0 +1,124 @@
+//! Rows of f64 → pixel bytes.
+
+use super::facts::ScanFacts;
+use super::image_request::IntensityMapping;
+use super::resample::ValueScale;
+use super::window::{Bounds, Window};
+use crate::volume::ElementType;
+
+/// How resampled values become pixel values, ready to run.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct IntensityCurve {
+    low: f64,
+    scale: f64,
+    output: ElementType,
+    windowed: bool,
+    /// stored = slope × pixel + intercept
+    pub(super) slope: f64,
+    /// stored = slope × pixel + intercept
+    pub(super) intercept: f64,
+}
+
+impl IntensityCurve {
+    /// The curve of a mapping for a scan, whose 1001 quantiles are needed for percentile windows only.
+    pub(super) fn new(mapping: IntensityMapping, facts: &ScanFacts, quantiles: &[f64]) -> Self {
+        let IntensityMapping { window, output } = mapping;
+        let top = top(output);
+        match window.bounds(facts, quantiles) {
+            Some(Bounds { low, high }) => {
+                let range = high - low;
+                let (scale, slope) = if range > 0.0 { (top / range, range / top) } else { (0.0, 0.0) };
+                Self { low, scale, output, windowed: true, slope, intercept: low }
+            }
+            None if window == Window::HuggingFace => {
+                let slope = facts.element.integer_max().unwrap_or(1.0) / top;
+                Self { low: 0.0, scale: top, output, windowed: true, slope, intercept: 0.0 }
+            }
+            None => Self { low: 0.0, scale: 1.0, output, windowed: false, slope: 1.0, intercept: 0.0 },
+        }
+    }
+
+    /// Appends a row of pixels. 16-bit pixels of PNGs are big-endian, everything else is little-endian.
+    pub(super) fn push_row(&self, row: &[f64], big_endian: bool, out: &mut Vec<u8>) {
+        match (self.windowed, self.output) {
+            (true, ElementType::Uint8) => out.extend(row.iter().map(|&v| self.level(v, 255.0) as u8)),
+            (_, ElementType::Uint16) if big_endian => {
+                push(row, out, |v| (self.level(v, 65535.0) as u16).to_be_bytes());
+            }
+            (true, ElementType::Uint16) => push(row, out, |v| (self.level(v, 65535.0) as u16).to_le_bytes()),
+            (true, _) => push(row, out, |v| (((v - self.low) * self.scale).clamp(0.0, 1.0) as f32).to_le_bytes()),
+            (false, ElementType::Uint8) => push(row, out, |v| [v.round_ties_even() as u8]),
+            (false, ElementType::Int8) => push(row, out, |v| (v.round_ties_even() as i8).to_le_bytes()),
+            (false, ElementType::Uint16) => push(row, out, |v| (v.round_ties_even() as u16).to_le_bytes()),
+            (false, ElementType::Int16) => push(row, out, |v| (v.round_ties_even() as i16).to_le_bytes()),
+            (false, ElementType::Uint32) => push(row, out, |v| (v.round_ties_even() as u32).to_le_bytes()),
+            (false, ElementType::Int32) => push(row, out, |v| (v.round_ties_even() as i32).to_le_bytes()),
+            (false, ElementType::Uint64) => push(row, out, |v| (v.round_ties_even() as u64).to_le_bytes()),
+            (false, ElementType::Int64) => push(row, out, |v| (v.round_ties_even() as i64).to_le_bytes()),
+            (false, ElementType::Float32) => push(row, out, |v| (v as f32).to_le_bytes()),
+            (false, ElementType::Float64) => push(row, out, f64::to_le_bytes),
+        }
+    }
+
+    /// A pixel value from 0 to `top`, rounded half to even, in the low bits.
+    #[inline(always)]
+    fn level(&self, value: f64, top: f64) -> u64 {
+        // Adding 1.5 · 2⁵² leaves the rounded integer in the lowest bits of the sum: the one way to round to even that
+        // every x86-64 has an instruction for.
+        const SHIFT: f64 = 6_755_399_441_055_744.0;
+        let level = ((value - self.low) * self.scale).max(0.0).min(top);
+        (level + SHIFT).to_bits()
+    }
+}
+
+fn top(output: ElementType) -> f64 {
+    match output {
+        ElementType::Uint8 => 255.0,
+        ElementType::Uint16 => 65535.0,
+        _ => 1.0,
+    }
+}
+
+#[inline(always)]
+fn push<const N: usize>(row: &[f64], out: &mut Vec<u8>, pixel: impl Fn(f64) -> [u8; N]) {
+    let start = out.len();
+    out.resize(start + row.len() * N, 0);
+    for (bytes, &value) in out[start..].as_chunks_mut::<N>().0.iter_mut().zip(row) {
+        *bytes = pixel(value);
+    }
+}
+
+/// What happens to stored values before they are resized. `img_as_float` multiplies by the reciprocal of the type's largest
+/// value and cuts what is below −1; everything else takes the values as they are.
+pub(super) fn value_scale(window: Window, facts: &ScanFacts) -> ValueScale {
+    let max = facts.element.integer_max().filter(|_| window == Window::HuggingFace);
+    match max {
+        Some(max) => {
+            let factor = 1.0 / max;
+            let range = ((facts.min * factor).max(-1.0), facts.max * factor);
+            ValueScale { factor, least: -1.0, range }
+        }
+        None => ValueScale { factor: 1.0, least: f64::NEG_INFINITY, range: (facts.min, facts.max) },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_round_half_to_even() {
+        let curve = IntensityCurve {
+            low: 0.0,
+            scale: 1.0,
+            output: ElementType::Uint16,
+            windowed: true,
+            slope: 1.0,
+            intercept: 0.0,
+        };
+        let mut out = Vec::new();
+        curve.push_row(&[0.5, 1.5, 2.5, 2.500_001, -7.0, 1e9, 65534.5, 65535.0], false, &mut out);
+        let levels: Vec<_> = out.as_chunks::<2>().0.iter().map(|&b| u16::from_le_bytes(b)).collect();
+        assert_eq!(levels, [0, 2, 2, 3, 0, 65535, 65534, 65535]);
+    }
+}

@@ -1,0 +1,130 @@
+//! Resizing one slice. Every filter works on f64 and hands its rows over one by one, so that no plane of f64 is ever held.
+//!
+//! `linear` is `skimage.transform.resize` (order 1, its Gaussian anti-aliasing, mode `reflect`), float for float: the same
+//! operations in the same order, so that the results round to the same integers. `nearest` is its order 0. `cubic` and
+//! `lanczos` are the convolutions of Pillow's `BICUBIC` and `LANCZOS`; `area` is the mean over each pixel's footprint.
+
+mod convolve;
+mod linear;
+mod nearest;
+mod source;
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::volume::Slice;
+
+pub use nearest::resample_labels;
+
+/// How values between voxels are made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Filter {
+    /// Bilinear after a Gaussian that is as wide as the shrinking needs.
+    Linear,
+    /// The nearest voxel's value.
+    Nearest,
+    /// Catmull–Rom (a = −0.5), widened when shrinking.
+    Cubic,
+    /// Lanczos-3, widened when shrinking.
+    Lanczos,
+    /// Mean over the area that a pixel covers.
+    Area,
+}
+
+impl Filter {
+    /// Every filter, the default first.
+    pub const ALL: [Self; 5] = [Self::Linear, Self::Nearest, Self::Cubic, Self::Lanczos, Self::Area];
+
+    /// Its name in requests.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Linear => "linear",
+            Self::Nearest => "nearest",
+            Self::Cubic => "cubic",
+            Self::Lanczos => "lanczos",
+            Self::Area => "area",
+        }
+    }
+}
+
+impl fmt::Display for Filter {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl FromStr for Filter {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|filter| filter.name() == text).ok_or(())
+    }
+}
+
+/// One axis: `input` samples are resized to `scaled`, of which the `len` from `start` are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct AxisSampling {
+    /// Samples there are.
+    pub input: usize,
+    /// Samples the whole axis is resized to.
+    pub scaled: usize,
+    /// First wanted one of those.
+    pub start: usize,
+    /// How many are wanted.
+    pub len: usize,
+}
+
+impl AxisSampling {
+    /// The whole axis.
+    #[must_use]
+    pub fn whole(input: usize, scaled: usize) -> Self {
+        Self { input, scaled, start: 0, len: scaled }
+    }
+
+    /// Where wanted sample `n` lies on the input axis, in input samples; `scipy.ndimage.zoom(grid_mode=True)`'s arithmetic.
+    fn coordinate(&self, n: usize) -> f64 {
+        let zoom = self.input as f64 / self.scaled as f64;
+        ((self.start + n) as f64 + 0.5) * zoom - 0.5
+    }
+
+    /// Whether every sample stays as it is.
+    fn is_identity(&self) -> bool {
+        self.input == self.scaled
+    }
+}
+
+/// How a slice is resized.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Sampling {
+    /// Along the rows' axis, top to bottom.
+    pub rows: AxisSampling,
+    /// Along the columns' axis, left to right.
+    pub columns: AxisSampling,
+    /// What lies between voxels.
+    pub filter: Filter,
+}
+
+/// How stored values become the values that are resized: times `factor`, and where they may lie afterwards.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct ValueScale {
+    /// Multiplies every stored value, in f64.
+    pub factor: f64,
+    /// What is below this afterwards is raised to it.
+    pub least: f64,
+    /// Smallest and largest value of the whole volume, times `factor`: no result lies outside, whatever the filter.
+    pub range: (f64, f64),
+}
+
+/// Resizes `slice`. `row_done` gets each of `sampling.rows.len` rows, `sampling.columns.len` values long, in order.
+pub fn resample(slice: Slice<'_>, scale: ValueScale, sampling: &Sampling, row_done: impl FnMut(usize, &[f64])) {
+    let untouched = sampling.rows.is_identity() && sampling.columns.is_identity();
+    match sampling.filter {
+        Filter::Nearest => nearest::resample(slice, scale, sampling, row_done),
+        _ if untouched => nearest::resample(slice, scale, sampling, row_done),
+        Filter::Linear => linear::resample(slice, scale, sampling, row_done),
+        Filter::Cubic => convolve::resample(slice, scale, sampling, convolve::Kernel::CatmullRom, row_done),
+        Filter::Lanczos => convolve::resample(slice, scale, sampling, convolve::Kernel::Lanczos3, row_done),
+        Filter::Area => convolve::resample(slice, scale, sampling, convolve::Kernel::Coverage, row_done),
+    }
+}

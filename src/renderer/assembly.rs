@@ -1,0 +1,230 @@
+//! Files made of many images — volumes, batches, streams — sent while they are made. However long the file, memory holds a
+//! few images; anyone who requests a part of it has only that part drawn.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::{self, FuturesOrdered, Stream, StreamExt};
+use tokio::sync::OnceCell;
+
+use super::render::{Prepared, RenderedImage};
+use super::{RenderRequest, Renderer, RendererError};
+use crate::formats::npy;
+use crate::worker_pool::{Flow, Reservation, hold};
+
+/// Parts that are made before they are requested, so that threads render while the client reads.
+const AHEAD: usize = 6;
+/// Bytes of those, unless one alone has more.
+const AHEAD_BYTES: u64 = 4 << 20;
+
+/// A part of a file. Nothing is made until it is needed.
+pub struct Part {
+    len: Option<u64>,
+    bytes: BoxFuture<'static, Result<Bytes, RendererError>>,
+}
+
+/// Whether an image is likely to be requested again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Keep {
+    /// It goes into the cache.
+    Yes,
+    /// It is used once; if it is in the cache already, all the better.
+    No,
+}
+
+impl std::fmt::Debug for Part {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Part").field("len", &self.len).finish_non_exhaustive()
+    }
+}
+
+impl Part {
+    /// Bytes that are there.
+    pub fn ready(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        Self { len: Some(bytes.len() as u64), bytes: Box::pin(async { Ok(bytes) }) }
+    }
+
+    /// Bytes that are made when they are needed; `len` if it is known before.
+    pub fn later(len: Option<u64>, bytes: impl Future<Output = Result<Bytes, RendererError>> + Send + 'static) -> Self {
+        Self { len, bytes: Box::pin(bytes) }
+    }
+
+    /// The elements of an array image, without its header: one part, or one for each band of a large image, which is
+    /// never in memory as a whole.
+    pub fn elements(renderer: &Arc<Renderer>, render_request: RenderRequest, keep: Keep, flow: Flow) -> Vec<Self> {
+        if render_request.is_large() {
+            return Bands::new(renderer, render_request, flow).parts();
+        }
+        let renderer = Arc::clone(renderer);
+        let len = render_request.elements_len();
+        let elements = async move {
+            let rendered = renderer.render_for_file(render_request, keep, flow).await?;
+            Ok(rendered.bytes.slice(npy::array_start(&rendered.bytes).unwrap_or(0)..))
+        };
+        vec![Self::later(Some(len), elements)]
+    }
+
+    /// Its length, if it is known before it is made.
+    #[must_use]
+    pub fn len(&self) -> Option<u64> {
+        self.len
+    }
+
+    /// Whether it is known to hold nothing.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len == Some(0)
+    }
+}
+
+/// The bytes of these parts, one after the other.
+pub fn assembled(
+    parts: impl Iterator<Item = Part> + Send + 'static,
+) -> impl Stream<Item = Result<Bytes, RendererError>> + Send {
+    made_ahead(parts.map(|part| (part.len.unwrap_or(0), part.bytes)))
+}
+
+/// What these futures give, in their order. Some are begun before they are requested, as many as `AHEAD` and `AHEAD_BYTES`
+/// allow; at least one.
+fn made_ahead<F: Future<Output = Result<Bytes, RendererError>> + Send>(
+    parts: impl Iterator<Item = (u64, F)> + Send,
+) -> impl Stream<Item = Result<Bytes, RendererError>> + Send {
+    let state = (parts.peekable(), FuturesOrdered::new(), 0);
+    stream::unfold(state, async |(mut parts, mut begun, mut bytes)| {
+        while begun.len() < AHEAD {
+            let Some((len, part)) = parts.next_if(|(len, _)| begun.is_empty() || bytes + len <= AHEAD_BYTES) else {
+                break;
+            };
+            bytes += len;
+            begun.push_back(async move { (len, part.await) });
+        }
+        let (len, part) = begun.next().await?;
+        bytes -= len;
+        Some((part, (parts, begun, bytes)))
+    })
+}
+
+/// Some of the bytes of these parts, whose lengths are known. Parts outside the range are not made.
+pub fn assembled_range(
+    parts: impl Iterator<Item = Part> + Send + 'static,
+    range: Range<u64>,
+) -> impl Stream<Item = Result<Bytes, RendererError>> + Send {
+    let mut end = 0;
+    let placed = parts.map(move |part| {
+        let start = end;
+        end += part.len.unwrap_or(0);
+        (start, part)
+    });
+    let Range { start: first, end: last } = range;
+    let wanted = placed
+        .skip_while(move |(start, part)| start + part.len.unwrap_or(0) <= first)
+        .take_while(move |(start, _)| *start < last)
+        .map(move |(start, part)| {
+            let cut = async move {
+                let bytes = part.bytes.await?;
+                let len = bytes.len() as u64;
+                let (from, to) = (first.saturating_sub(start).min(len), (last - start).min(len));
+                Ok(bytes.slice(from as usize..to as usize))
+            };
+            (part.len.unwrap_or(0), cut)
+        });
+    made_ahead(wanted)
+}
+
+/// Bands of a large array image that may be in memory at once: those that are rendered ahead, and those that are being sent.
+const BANDS_AT_ONCE: u64 = 4;
+
+/// A large array image that is sent band by band. What it takes is reserved once, so that no two of them wait for each
+/// other.
+struct Bands {
+    renderer: Arc<Renderer>,
+    render_request: RenderRequest,
+    flow: Flow,
+    prepared: OnceCell<(Arc<Prepared>, Arc<Reservation>)>,
+}
+
+impl Bands {
+    fn new(renderer: &Arc<Renderer>, render_request: RenderRequest, flow: Flow) -> Arc<Self> {
+        Arc::new(Self { renderer: Arc::clone(renderer), render_request, flow, prepared: OnceCell::new() })
+    }
+
+    fn parts(self: &Arc<Self>) -> Vec<Part> {
+        let [height, width] = self.render_request.canvas();
+        let (at_once, line) =
+            (self.render_request.key.image_request.rows_at_once(), width * self.render_request.element().size());
+        let band = |first: usize| {
+            let rows = first..(first + at_once).min(height);
+            let bands = Arc::clone(self);
+            Part::later(Some((rows.len() * line) as u64), async move { bands.band(rows).await })
+        };
+        (0..height).step_by(at_once).map(band).collect()
+    }
+
+    async fn band(&self, rows: Range<usize>) -> Result<Bytes, RendererError> {
+        let pool = &self.renderer.pool;
+        let prepared = self.prepared.get_or_try_init(|| async {
+            let bytes =
+                self.render_request.slice_bytes() + BANDS_AT_ONCE * self.render_request.key.image_request.band_bytes();
+            let reservation = pool.budget().reserve(self.flow, bytes).await?;
+            let prepared = self.renderer.prepare(self.render_request.clone(), self.flow).await?;
+            Ok::<_, RendererError>((Arc::new(prepared), Arc::new(reservation)))
+        });
+        let (prepared, reservation) = prepared.await?;
+        let (prepared, reservation) = (Arc::clone(prepared), Arc::clone(reservation));
+        let cost = self.render_request.key.image_request.band_nanoseconds();
+        let bytes = pool.run(self.flow, cost, move || prepared.rows(rows)).await??;
+        Ok(hold(reservation, bytes.into()))
+    }
+}
+
+impl Renderer {
+    /// The image of an order for a file that is being sent.
+    ///
+    /// # Errors
+    /// [`RendererError`].
+    pub async fn render_for_file(
+        self: &Arc<Self>,
+        render_request: RenderRequest,
+        keep: Keep,
+        flow: Flow,
+    ) -> Result<Arc<RenderedImage>, RendererError> {
+        if keep == Keep::Yes {
+            return self.render_as(render_request, flow).await.map(|(rendered, _)| rendered);
+        }
+        if let Some(rendered) = self.cache.kept(&render_request.key).await {
+            return Ok(rendered);
+        }
+        let (rendered, reservation) = self.render_anew(render_request, flow).await?;
+        Ok(Arc::new(RenderedImage { bytes: reservation.hold(rendered.bytes.clone()), ..rendered }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::TryStreamExt;
+
+    use super::*;
+
+    fn parts() -> impl Iterator<Item = Part> + Send + 'static {
+        let later = Part::later(Some(4), async { Ok(Bytes::from_static(b"cdef")) });
+        let never =
+            Part::later(Some(3), async { Err(RendererError::Broken(crate::worker_pool::Broken("made".to_owned()))) });
+        [Part::ready(&b"ab"[..]), later, Part::ready(&b""[..]), Part::ready(&b"ghi"[..]), never].into_iter()
+    }
+
+    #[tokio::test]
+    async fn every_range_is_that_of_the_whole_and_makes_nothing_else() {
+        let whole = b"abcdefghi";
+        for first in 0..9u64 {
+            for last in first + 1..=9 {
+                let chunks: Vec<Bytes> = assembled_range(parts(), first..last).try_collect().await.unwrap();
+                assert_eq!(chunks.concat(), &whole[first as usize..last as usize], "{first}..{last}");
+            }
+        }
+        let beyond: Result<Vec<Bytes>, _> = assembled_range(parts(), 8..10).try_collect().await;
+        assert!(beyond.is_err());
+    }
+}

@@ -1,0 +1,113 @@
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::RendererError;
+use crate::imaging::ScanFacts;
+use crate::index::{CatalogueEntry, IndexError, ReadTransaction, Reader};
+use crate::spider::ScanId;
+use crate::store::GroupName;
+use crate::volume::{ElementType, Geometry, Orientation};
+
+/// What the index says of every imported scan, at one revision. Anyone who holds one sees the data as they were then, whatever is
+/// imported meanwhile.
+#[derive(Debug)]
+pub struct Catalogue {
+    /// Of the index: the time of its last change, in milliseconds since 1970.
+    pub revision: u64,
+    /// Checksum of the tables of the release, once they were imported.
+    pub tables_sha256: Option<String>,
+    scans: HashMap<ScanId, Arc<CataloguedScan>>,
+    reader: Reader,
+}
+
+/// What images of one scan need.
+#[derive(Debug)]
+pub(super) struct CataloguedScan {
+    pub(super) group: GroupName,
+    pub(super) facts: ScanFacts,
+    pub(super) best_slice: usize,
+    /// Canonical.
+    pub(super) geometry: Geometry,
+}
+
+/// The release's LPS kind had its 5–95 % range mapped to −1000..3096 before publication, so its DICOM window, which
+/// refers to the values before, means nothing any more. The mapping shows in the type and the largest value.
+const MAPPED_MIN: f64 = -1000.0;
+const MAPPED_MAX: f64 = 3096.0;
+
+impl Catalogue {
+    /// What `index` says, which `reader` began to read.
+    pub(super) async fn read(reader: Reader, index: &ReadTransaction) -> Result<Self, IndexError> {
+        let entries = index.catalogue().await?;
+        let scans = entries.into_iter().map(|entry| (entry.group.scan, Arc::new(catalogued(entry)))).collect();
+        let tables_sha256 = index.tables_sha256().await?;
+        Ok(Self { revision: index.revision(), tables_sha256, scans, reader })
+    }
+
+    /// The index that this was read from.
+    pub(super) fn reader(&self) -> &Reader {
+        &self.reader
+    }
+
+    /// The canonical slices of an imported scan, and its spacing: slices, rows, columns, in millimetres.
+    ///
+    /// # Errors
+    /// [`RendererError::UnknownScan`].
+    pub fn grid(&self, scan: ScanId) -> Result<(usize, [f64; 3]), RendererError> {
+        let facts = &self.scan(scan).ok_or(RendererError::UnknownScan(scan))?.facts;
+        Ok((facts.shape[0], facts.spacing_mm))
+    }
+
+    /// Shape and place of an imported scan in canonical layout.
+    ///
+    /// # Errors
+    /// [`RendererError::UnknownScan`].
+    pub fn geometry(&self, scan: ScanId) -> Result<Geometry, RendererError> {
+        self.scan(scan).map(|found| found.geometry).ok_or(RendererError::UnknownScan(scan))
+    }
+
+    /// Where the voxels of an imported scan are: its name changes when its contents do.
+    #[must_use]
+    pub fn group(&self, scan: ScanId) -> Option<&GroupName> {
+        self.scan(scan).map(|found| &found.group)
+    }
+
+    pub(super) fn scan(&self, scan: ScanId) -> Option<&Arc<CataloguedScan>> {
+        self.scans.get(&scan)
+    }
+
+    /// Where the voxels of all scans are, in no order.
+    pub(super) fn groups(&self) -> impl Iterator<Item = &GroupName> {
+        self.scans.values().map(|scan| &scan.group)
+    }
+
+    /// Number of scans of which there are images.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.scans.len()
+    }
+
+    /// Whether there is no scan at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.scans.is_empty()
+    }
+}
+
+fn catalogued(entry: CatalogueEntry) -> CataloguedScan {
+    let orientation = Orientation::to_canonical(&entry.source_geometry);
+    let geometry = orientation.apply_to_geometry(&entry.source_geometry);
+    let (min, max) = entry.range;
+    let facts = ScanFacts {
+        element: entry.element,
+        shape: geometry.shape(),
+        spacing_mm: geometry.spacing_mm(),
+        min,
+        max,
+        auto_window: entry.foreground_window,
+        dicom_window: entry.dicom_window,
+        remapped: entry.element == ElementType::Int16 && min >= MAPPED_MIN && max == MAPPED_MAX,
+        orientation,
+    };
+    CataloguedScan { group: entry.group, facts, best_slice: entry.best_slice, geometry }
+}
