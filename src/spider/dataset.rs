@@ -1,5 +1,7 @@
 //! Where the data set comes from, who made it, and what they ask of users.
 
+use super::ScanType;
+
 /// Short name.
 pub const NAME: &str = "SPIDER";
 /// Title of the article that describes it.
@@ -12,8 +14,28 @@ pub const DESCRIPTION: &str = "Sagittal T1- and T2-weighted MRI of the lumbar sp
 pub const LICENCE: &str = "CC-BY-4.0";
 /// Text of that licence.
 pub const LICENCE_URL: &str = "https://creativecommons.org/licenses/by/4.0/";
+/// Who is not responsible for this service, and what users should do about it.
+pub const DISCLAIMER: &str = "This service is not affiliated with the authors of the dataset, their institutions, Zenodo or \
+    Hugging Face, and it is not a medical device. Validate findings against the original data.";
+/// Who made the masks and the gradings, and how.
+pub const ANNOTATION: &str = "The masks were made in iterations: a segmentation algorithm trained on a small part of the data \
+    proposed masks for more of it, which were reviewed, corrected by hand and added to the training data. A medical \
+    trainee made the corrections, supervised by a medical imaging expert and an experienced musculoskeletal radiologist. \
+    The gradings are a musculoskeletal radiologist's.";
+/// What is known of mask values outside the label scheme.
+pub const MASK_VALUES: &str = "The card of the Hugging Face edition reports mask values that belong to no structure. They do \
+    not occur here: masks are sampled by nearest neighbour only, so a rendered mask holds no value that its source does \
+    not hold.";
+/// Studies that the authors collected: the patients of the release, and those of the challenge's hidden test set.
+pub const STUDIES: u32 = 257;
+/// Studies of the hidden test set, which is not published.
+pub const HIDDEN_STUDIES: u32 = 39;
 /// DOI of the article.
 pub const DOI: &str = "10.1038/s41597-024-03090-w";
+/// DOI of the release.
+pub const DATA_DOI: &str = "10.5281/zenodo.10159290";
+/// The article's preprint on arXiv.
+pub const ARXIV: &str = "2306.12217";
 /// The Zenodo record that holds the release.
 pub const ZENODO_RECORD: u64 = 10_159_290;
 /// That record's description for programs, as JSON.
@@ -35,6 +57,23 @@ pub const BIBTEX: &str = "@article{vandergraaf2024spider,
   doi = {10.1038/s41597-024-03090-w}
 }
 ";
+
+/// Millimetres per voxel of a kind of series, as the challenge describes them: from slice to slice, row to row, column to column.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Resolution {
+    /// The kind of series.
+    pub scan_types: &'static [ScanType],
+    /// The finest.
+    pub finest: [f64; 3],
+    /// The coarsest.
+    pub coarsest: [f64; 3],
+}
+
+/// Source: <https://spider.grand-challenge.org/data/>. Headers of single series lie outside of these ranges.
+pub const RESOLUTIONS: [Resolution; 2] = [
+    Resolution { scan_types: &[ScanType::T1, ScanType::T2], finest: [3.3, 0.33, 0.33], coarsest: [4.8, 0.9, 0.9] },
+    Resolution { scan_types: &[ScanType::T2Space], finest: [0.9, 0.47, 0.47], coarsest: [0.9, 0.47, 0.47] },
+];
 
 /// One file of the release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
@@ -78,9 +117,11 @@ pub const FILES: [ReleaseFile; 4] = [
 ];
 
 /// Further reading: what it is, where.
-pub const LINKS: [(&str, &str); 4] = [
+pub const LINKS: [(&str, &str); 6] = [
     ("article", "https://doi.org/10.1038/s41597-024-03090-w"),
     ("release", "https://zenodo.org/records/10159290"),
+    ("preprint", "https://arxiv.org/abs/2306.12217"),
+    ("earlier_release", "https://zenodo.org/records/8009680"),
     ("challenge", "https://spider.grand-challenge.org/"),
     ("hugging_face_edition", "https://huggingface.co/datasets/cdoswald/SPIDER"),
 ];
@@ -95,6 +136,7 @@ mod tests {
         assert!(CITATION.contains(TITLE) && BIBTEX.replace(['{', '}'], "").contains(TITLE));
         let record = format!("https://zenodo.org/records/{ZENODO_RECORD}");
         assert_eq!(LINKS[1].1, record);
+        assert!(record.ends_with(DATA_DOI.strip_prefix("10.5281/zenodo.").unwrap()) && LINKS[2].1.ends_with(ARXIV));
         assert_eq!(RECORD, record.replace(".org/", ".org/api/"));
         for file in FILES {
             assert_eq!(file.url, format!("{record}/files/{}?download=1", file.name));

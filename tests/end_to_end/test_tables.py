@@ -121,6 +121,24 @@ def test_the_counts_are_the_cards_and_the_files(release):
     assert dataset["slices"] == sum(count["slices"] for count in dataset["counts"]) == sum(map(len, images))
 
 
+def test_the_dataset_has_the_facts_of_its_card(release, overview):
+    dataset = release.json("/v1/dataset")
+    patients = {row["new_file_name"].split("_")[0] for row in overview}
+    # The card: 257 studies, of which 39 are the hidden test set.
+    assert dataset["studies"] == {"total": 257, "public": len(patients), "hidden": 39}
+    assert dataset["studies"]["public"] + dataset["studies"]["hidden"] == dataset["studies"]["total"]
+    assert (dataset["data_doi"], dataset["arxiv"]) == ("10.5281/zenodo.10159290", "2306.12217")
+    links = {link["name"]: link["url"] for link in dataset["elsewhere"]}
+    assert links["preprint"] == f"https://arxiv.org/abs/{dataset['arxiv']}"
+    assert links["earlier_release"] == "https://zenodo.org/records/8009680"
+    assert links["release"] == "https://zenodo.org/records/10159290"
+    resolutions = {kind: (r["finest_mm"], r["coarsest_mm"]) for r in dataset["resolutions"] for kind in r["scan_types"]}
+    ordinary, space = ([3.3, 0.33, 0.33], [4.8, 0.9, 0.9]), ([0.9, 0.47, 0.47],) * 2
+    assert resolutions == {"t1": ordinary, "t2": ordinary, "t2_SPACE": space}
+    assert "not affiliated" in dataset["disclaimer"]
+    assert "trainee" in dataset["annotation"] and "nearest neighbour" in dataset["mask_values"]
+
+
 def test_every_row_is_listed_once_with_and_without_its_volume(release, overview):
     here = set(files.scans(release.source))
     items, page = [], "/v1/scans?volume=any&limit=60"

@@ -17,10 +17,24 @@ pub(in crate::http) struct DatasetBody {
     name: &'static str,
     title: &'static str,
     description: &'static str,
+    /// Who is not responsible for this service.
+    disclaimer: &'static str,
     licence: LicenceBody,
+    /// DOI of the article.
     doi: &'static str,
+    /// DOI of the release on Zenodo.
+    data_doi: &'static str,
+    /// Number of the article's preprint.
+    arxiv: &'static str,
     citation: &'static str,
     bibtex: &'static str,
+    /// Who made the masks and the gradings, and how.
+    annotation: &'static str,
+    /// What is known of mask values outside the label scheme.
+    mask_values: &'static str,
+    /// Millimetres per voxel, as the challenge describes the series.
+    resolutions: Vec<ResolutionBody>,
+    studies: StudiesBody,
     /// Grows with every change of what is served.
     revision: u64,
     /// Scans in the overview.
@@ -39,6 +53,24 @@ pub(in crate::http) struct DatasetBody {
 struct LicenceBody {
     id: &'static str,
     url: &'static str,
+}
+
+/// Millimetres per voxel: from slice to slice, row to row, column to column.
+#[derive(Debug, Serialize, JsonSchema)]
+struct ResolutionBody {
+    scan_types: &'static [ScanType],
+    finest_mm: [f64; 3],
+    coarsest_mm: [f64; 3],
+}
+
+/// Studies, one per patient, that the authors collected.
+#[derive(Debug, Serialize, JsonSchema)]
+struct StudiesBody {
+    total: u32,
+    /// Those of the release.
+    public: u32,
+    /// The hidden test set of the challenge, which is not published and not served here.
+    hidden: u32,
 }
 
 /// How many scans there are of one kind.
@@ -69,10 +101,21 @@ pub(in crate::http) async fn show(request: ApiRequest) -> Result<Response, Probl
             name: dataset::NAME,
             title: dataset::TITLE,
             description: dataset::DESCRIPTION,
+            disclaimer: dataset::DISCLAIMER,
             licence: LicenceBody { id: dataset::LICENCE, url: dataset::LICENCE_URL },
             doi: dataset::DOI,
+            data_doi: dataset::DATA_DOI,
+            arxiv: dataset::ARXIV,
             citation: dataset::CITATION,
             bibtex: dataset::BIBTEX,
+            annotation: dataset::ANNOTATION,
+            mask_values: dataset::MASK_VALUES,
+            resolutions: dataset::RESOLUTIONS.iter().map(ResolutionBody::new).collect(),
+            studies: StudiesBody {
+                total: dataset::STUDIES,
+                public: dataset::STUDIES - dataset::HIDDEN_STUDIES,
+                hidden: dataset::HIDDEN_STUDIES,
+            },
             revision: snapshot.catalogue.revision,
             scans: sum(|c| c.scans),
             volumes: sum(|c| c.volumes),
@@ -84,6 +127,13 @@ pub(in crate::http) async fn show(request: ApiRequest) -> Result<Response, Probl
         Ok(Answer::of(&snapshot, body))
     };
     request.answer(body).await
+}
+
+impl ResolutionBody {
+    fn new(resolution: &dataset::Resolution) -> Self {
+        let dataset::Resolution { scan_types, finest, coarsest } = *resolution;
+        Self { scan_types, finest_mm: finest, coarsest_mm: coarsest }
+    }
 }
 
 impl CountBody {
