@@ -27,7 +27,7 @@ use tokio::runtime::Handle;
 use crate::formats::tables;
 use crate::formats::tables::{GradingsTable, OverviewTable, TableError};
 use crate::index::{Imported, IndexError, Writer};
-use crate::snapshots::{Part, SnapshotError};
+use crate::snapshots::{ImportShard, SnapshotError};
 use crate::spider::{PatientId, ScanId, splits};
 use crate::store::{GroupName, Store, StoreError};
 use budget::MemoryBudget;
@@ -223,7 +223,7 @@ fn plan<'a>(
     report: &mut Report,
     imported: &'a HashMap<ScanId, Imported>,
     options: ImportOptions,
-    part: Option<Part>,
+    part: Option<ImportShard>,
 ) -> Vec<Pair<'a>> {
     let mut pairs = Vec::new();
     let here = |scan| part.is_none_or(|part| part.takes(scan));

@@ -12,20 +12,20 @@
 //! Chunks first, then the snapshot, then the pointer: anyone who reads the pointer finds everything that it leads to. The pointer
 //! is replaced only by who has seen the last one, so that of two imports at once the second is refused and none is lost.
 
-mod parts;
 mod publisher;
 mod replica;
 mod scratch;
+mod shards;
 
 use serde::{Deserialize, Serialize};
 
 use crate::index::{IndexError, Reader, path_in};
 use crate::store::{DataLocation, Found, KeptSlices, Store, StoreError, Version};
 
-pub use parts::{FinishedPart, Part, PartError, finished_parts};
 pub use publisher::Publisher;
 pub use replica::{Offer, Replica};
 pub use scratch::Scratch;
+pub use shards::{FinishedShard, ImportShard, ShardError, finished_parts};
 
 /// Folder of the index in a store.
 const FOLDER: &str = "index";
@@ -106,7 +106,7 @@ pub enum SnapshotError {
     },
     /// The parts of an import cannot be put together.
     #[error(transparent)]
-    Part(#[from] PartError),
+    Shard(#[from] ShardError),
     /// The store failed.
     #[error(transparent)]
     Store(#[from] StoreError),

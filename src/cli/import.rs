@@ -12,7 +12,7 @@ use super::printable::{listed, printable, with_causes};
 use super::settings::{Grace, ImportSettings, place};
 use crate::ingest;
 use crate::ingest::{Destination, Event, Finished, ImportOptions, Outcome, Report, Source};
-use crate::snapshots::Part;
+use crate::snapshots::ImportShard;
 use crate::spider::ScanId;
 use crate::store::DataLocation;
 
@@ -20,18 +20,18 @@ use crate::store::DataLocation;
 pub(super) struct Import {
     /// A folder laid out like the release (images/, masks/, overview.csv, radiological_gradings.csv), or one that holds
     /// its images.zip and masks.zip instead of the folders.
-    #[arg(required_unless_present = "finish")]
+    #[arg(required_unless_present = "merge")]
     source: Option<PathBuf>,
     /// Where the data go: a folder, made if need be; file:///a/shared/folder; or s3://bucket/prefix, with the endpoint and the
     /// credentials in AWS_ENDPOINT, AWS_REGION, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY.
     #[arg(long, env = "SAGITTAL_DATA", value_parser = place())]
     data: DataLocation,
-    /// Import one part of several, as in 3/16, on as many machines as you like; `--finish` puts the parts together.
-    #[arg(long, env = "SAGITTAL_PART", conflicts_with = "finish")]
-    part: Option<Part>,
-    /// Put together what `--part` has imported, once all parts are there. Needs no SOURCE.
+    /// Import one shard of several, as in 3/16, on as many machines as needed; `--merge` puts the shards together.
+    #[arg(long, env = "SAGITTAL_SHARD", conflicts_with = "merge")]
+    shard: Option<ImportShard>,
+    /// Merge what `--shard` has imported, once all shards are there. Needs no SOURCE.
     #[arg(long)]
-    finish: bool,
+    merge: bool,
     /// Folder for a working copy of the index, where the index travels as snapshots [default: one for temporary files].
     #[arg(long, env = "SAGITTAL_WORK")]
     work: Option<PathBuf>,
@@ -39,13 +39,13 @@ pub(super) struct Import {
     #[arg(long, env = "SAGITTAL_PUBLISH_MINUTES", default_value_t = 5.0, value_parser = minutes)]
     publish_minutes: f64,
     /// Compare the checksums of files that seem unchanged by length and time; reads the whole release.
-    #[arg(long, conflicts_with = "finish")]
+    #[arg(long, conflicts_with = "merge")]
     verify: bool,
     /// Remove scans from the data whose files are no longer in SOURCE.
-    #[arg(long, conflicts_with_all = ["finish", "part"])]
+    #[arg(long, conflicts_with_all = ["merge", "shard"])]
     prune: bool,
     /// Make the index anew, from SOURCE alone: for one that is damaged, or of a newer version of this program.
-    #[arg(long, conflicts_with_all = ["finish", "part"])]
+    #[arg(long, conflicts_with_all = ["merge", "shard"])]
     rebuild: bool,
     #[command(flatten)]
     grace: Grace,
@@ -63,7 +63,7 @@ impl Import {
             place: self.data.clone(),
             work: self.work.clone(),
             publish_every: Duration::from_secs_f64(60.0 * self.publish_minutes),
-            part: self.part,
+            part: self.shard,
             rebuild: self.rebuild,
             grace: self.grace.duration(),
         }
@@ -72,7 +72,7 @@ impl Import {
 
 pub(super) fn run(import: &Import, runtime: &Runtime) -> Result<ExitCode, Failure> {
     let destination = import.destination();
-    let Some(source) = import.source.as_deref().filter(|_| !import.finish) else {
+    let Some(source) = import.source.as_deref().filter(|_| !import.merge) else {
         let Finished { parts, scans, revision } = ingest::finish(&destination, runtime.handle())?;
         writeln!(io::stdout(), "{parts:>6} parts put together\n{scans:>6} scans in the index, revision {revision}")?;
         return Ok(ExitCode::SUCCESS);

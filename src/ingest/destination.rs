@@ -2,7 +2,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::ImportError;
-use crate::snapshots::Part;
+use crate::snapshots::ImportShard;
 use crate::store::{DataLocation, KeptSlices, Store};
 
 /// Where an import goes, and which part of it.
@@ -15,7 +15,7 @@ pub struct Destination {
     /// How often such an index is published while an import runs.
     pub publish_every: Duration,
     /// The part to import, if it is not the whole.
-    pub part: Option<Part>,
+    pub part: Option<ImportShard>,
     /// Begin a new index instead of going on from the one that is there, which may be unusable.
     pub rebuild: bool,
     /// Where the index travels as snapshots: how long servers elsewhere may take to adopt an index without scans that were removed,

@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::lock::ImportLock;
 use super::{Destination, ImportError};
 use crate::index::{Imported, Reader, Writer, path_in};
-use crate::snapshots::{Part, Publisher, Scratch, SnapshotError, fetch_newest};
+use crate::snapshots::{ImportShard, Publisher, Scratch, SnapshotError, fetch_newest};
 use crate::spider::ScanId;
 use crate::store::{DataLocation, GroupName, Store, StoreError};
 
@@ -25,7 +25,7 @@ enum Kind {
     /// A copy of which snapshots are published.
     Published { publisher: Box<Publisher>, every: Duration, last: Instant, obsolete: Vec<String> },
     /// What one worker does, to be merged later.
-    Part { part: Part, scratch: Scratch, imported: HashMap<ScanId, Imported> },
+    Shard { part: ImportShard, scratch: Scratch, imported: HashMap<ScanId, Imported> },
 }
 
 /// A copy of the index at one moment.
@@ -45,7 +45,7 @@ impl IndexTarget {
                 let scratch = Scratch::new(place, work)?;
                 part.resume(store, scratch.folder()).await?;
                 let imported = imported(store, place, work).await?;
-                Kind::Part { part, scratch, imported }
+                Kind::Shard { part, scratch, imported }
             }
             (None, DataLocation::Folder(folder)) => {
                 let lock = ImportLock::take(folder)?;
@@ -69,7 +69,7 @@ impl IndexTarget {
         match &self.kind {
             Kind::InPlace { folder, .. } => folder,
             Kind::Published { publisher, .. } => publisher.folder(),
-            Kind::Part { scratch, .. } => scratch.folder(),
+            Kind::Shard { scratch, .. } => scratch.folder(),
         }
     }
 
@@ -82,7 +82,7 @@ impl IndexTarget {
     /// Scans that a part need not import because the whole has them.
     pub(super) fn imported_elsewhere(&self) -> impl Iterator<Item = (ScanId, Imported)> {
         let imported = match &self.kind {
-            Kind::Part { imported, .. } => Some(imported),
+            Kind::Shard { imported, .. } => Some(imported),
             Kind::InPlace { .. } | Kind::Published { .. } => None,
         };
         imported.into_iter().flatten().map(|(scan, imported)| (*scan, imported.clone()))
@@ -97,7 +97,7 @@ impl IndexTarget {
                 Ok(())
             }
             // The whole still refers to it.
-            Kind::Part { .. } => Ok(()),
+            Kind::Shard { .. } => Ok(()),
         }
     }
 
@@ -112,7 +112,7 @@ impl IndexTarget {
         match &self.kind {
             Kind::InPlace { .. } => return Ok(None),
             Kind::Published { publisher, .. } if publisher.has_published(revision) => return Ok(None),
-            Kind::Published { .. } | Kind::Part { .. } => {}
+            Kind::Published { .. } | Kind::Shard { .. } => {}
         }
         let copy = copy(writer, self.folder()).await?;
         let groups = group_names(&writer.imported().await?).map(|group| group.path()).collect();
@@ -126,7 +126,7 @@ impl IndexTarget {
     pub(super) async fn publish(&mut self, edition: IndexSnapshot) -> Result<(), SnapshotError> {
         match &mut self.kind {
             Kind::InPlace { .. } => Ok(()),
-            Kind::Part { part, .. } => part.publish(&self.store, &edition.copy).await,
+            Kind::Shard { part, .. } => part.publish(&self.store, &edition.copy).await,
             Kind::Published { publisher, last, obsolete, .. } => {
                 *last = Instant::now();
                 let IndexSnapshot { copy, revision, groups } = edition;

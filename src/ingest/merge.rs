@@ -5,7 +5,7 @@ use tokio::runtime::Handle;
 use super::index_target::IndexTarget;
 use super::{Destination, ImportError};
 use crate::index::{Reader, Writer};
-use crate::snapshots::{FinishedPart, PartError, Scratch, SnapshotError, finished_parts};
+use crate::snapshots::{FinishedShard, Scratch, ShardError, SnapshotError, finished_parts};
 use crate::store::Store;
 
 /// What became of the parts.
@@ -41,7 +41,7 @@ pub fn finish(destination: &Destination, runtime: &Handle) -> Result<Finished, I
     })
 }
 
-async fn merge(store: &Store, destination: &Destination, parts: &[FinishedPart]) -> Result<Scratch, ImportError> {
+async fn merge(store: &Store, destination: &Destination, parts: &[FinishedShard]) -> Result<Scratch, ImportError> {
     let work = destination.work.as_deref();
     let merged = Scratch::new(&destination.place, work)?;
     let mut writer = Writer::open(merged.folder()).await?;
@@ -52,7 +52,7 @@ async fn merge(store: &Store, destination: &Destination, parts: &[FinishedPart])
         let tables = Reader::open(scratch.folder()).await?.begin().await?.tables_sha256().await?;
         let (first, expected) = first.get_or_insert_with(|| (found.part, tables.clone()));
         if tables != *expected {
-            return Err(SnapshotError::from(PartError::Tables { part: found.part, first: *first }).into());
+            return Err(SnapshotError::from(ShardError::Tables { part: found.part, first: *first }).into());
         }
         writer.gather(scratch.folder()).await?;
     }

@@ -104,11 +104,11 @@ def test_importing_again_skips_what_is_there(sagittal, synthetic, bucket):
 
 def test_parts_on_several_machines_give_the_whole(sagittal, serve, demo, bucket):
     for part in ("2/3", "1/3"):
-        sagittal("import", "--part", part, demo.source, "--data", bucket)
-    unfinished = sagittal("import", "--finish", "--data", bucket, code=2)
+        sagittal("import", "--shard", part, demo.source, "--data", bucket)
+    unfinished = sagittal("import", "--merge", "--data", bucket, code=2)
     assert "missing: 3/3" in unfinished.stderr, unfinished.stderr
-    sagittal("import", "--part", "3/3", demo.source, "--data", bucket)
-    sagittal("import", "--finish", "--data", bucket)
+    sagittal("import", "--shard", "3/3", demo.source, "--data", bucket)
+    sagittal("import", "--merge", "--data", bucket)
     equal(serve(bucket, demo.source), demo, every_path(demo))
 
 

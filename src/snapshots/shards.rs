@@ -18,7 +18,7 @@ const MOST: u32 = 100_000;
 
 /// One worker's share of an import.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Part {
+pub struct ImportShard {
     of: u32,
     /// From 1.
     number: u32,
@@ -26,20 +26,20 @@ pub struct Part {
 
 /// The parts of an import cannot be put together.
 #[derive(Debug, thiserror::Error)]
-pub enum PartError {
+pub enum ShardError {
     /// No worker has finished yet.
     #[error(
-        "there are no parts in {place}/{FOLDER}; run `sagittal import --part 1/N SOURCE --data {place}` and so on first"
+        "there are no shards in {place}/{FOLDER}; run `sagittal import --shard 1/N SOURCE --data {place}` and so on first"
     )]
     None {
         /// Where they were looked for.
         place: DataLocation,
     },
     /// Some workers have not finished.
-    #[error("of {of} parts, {} are missing: {}; run `import --part` for these again, then finish", missing.len(), listed(missing))]
+    #[error("of {of} shards, {} are missing: {}; run `import --shard` for these again, then `--merge`", missing.len(), listed(missing))]
     Missing {
         /// Which.
-        missing: Vec<Part>,
+        missing: Vec<ImportShard>,
         /// How many there should be.
         of: u32,
     },
@@ -57,9 +57,9 @@ pub enum PartError {
     )]
     Tables {
         /// The odd one.
-        part: Part,
+        part: ImportShard,
         /// The one that it was held against.
-        first: Part,
+        first: ImportShard,
     },
 }
 
@@ -67,13 +67,13 @@ fn listed(items: &[impl ToString]) -> String {
     items.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }
 
-impl fmt::Display for Part {
+impl fmt::Display for ImportShard {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}/{}", self.number, self.of)
     }
 }
 
-impl FromStr for Part {
+impl FromStr for ImportShard {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -85,7 +85,7 @@ impl FromStr for Part {
     }
 }
 
-impl Part {
+impl ImportShard {
     /// Whether this part imports a scan: each scan belongs to exactly one part, whatever else the release holds.
     #[must_use]
     pub fn takes(self, scan: ScanId) -> bool {
@@ -109,7 +109,7 @@ impl Part {
     /// [`SnapshotError::Store`].
     pub async fn resume(self, store: &Store, folder: &Path) -> Result<(), SnapshotError> {
         match all(store).await?.get(&self) {
-            Some(bytes) => FinishedPart { part: self, bytes: *bytes }.fetch(store, folder).await,
+            Some(bytes) => FinishedShard { part: self, bytes: *bytes }.fetch(store, folder).await,
             None => Ok(()),
         }
     }
@@ -125,13 +125,13 @@ impl Part {
 
 /// A part that a worker has finished.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct FinishedPart {
+pub struct FinishedShard {
     /// Which.
-    pub part: Part,
+    pub part: ImportShard,
     bytes: u64,
 }
 
-impl FinishedPart {
+impl FinishedShard {
     /// Fetches its index into a folder.
     ///
     /// # Errors
@@ -153,28 +153,29 @@ impl FinishedPart {
 /// Every part of an import, in order, once all of them are finished.
 ///
 /// # Errors
-/// [`PartError`] when they are not those of one import, [`SnapshotError::Store`].
-pub async fn finished_parts(store: &Store) -> Result<Vec<FinishedPart>, SnapshotError> {
+/// [`ShardError`] when they are not those of one import, [`SnapshotError::Store`].
+pub async fn finished_parts(store: &Store) -> Result<Vec<FinishedShard>, SnapshotError> {
     Ok(complete(&all(store).await?, store.place())?)
 }
 
-async fn all(store: &Store) -> Result<BTreeMap<Part, u64>, StoreError> {
+async fn all(store: &Store) -> Result<BTreeMap<ImportShard, u64>, StoreError> {
     let files = store.files_under(FOLDER).await?;
-    Ok(files.into_iter().filter_map(|(path, bytes)| Some((Part::of_path(&path)?, bytes))).collect())
+    Ok(files.into_iter().filter_map(|(path, bytes)| Some((ImportShard::of_path(&path)?, bytes))).collect())
 }
 
-fn complete(found: &BTreeMap<Part, u64>, place: &DataLocation) -> Result<Vec<FinishedPart>, PartError> {
+fn complete(found: &BTreeMap<ImportShard, u64>, place: &DataLocation) -> Result<Vec<FinishedShard>, ShardError> {
     let divisions: BTreeSet<u32> = found.keys().map(|part| part.of).collect();
     let of = match divisions.iter().copied().collect::<Vec<_>>()[..] {
-        [] => return Err(PartError::None { place: place.clone() }),
+        [] => return Err(ShardError::None { place: place.clone() }),
         [of] => of,
-        ref several => return Err(PartError::Mixed { place: place.clone(), of: several.to_vec() }),
+        ref several => return Err(ShardError::Mixed { place: place.clone(), of: several.to_vec() }),
     };
-    let missing: Vec<_> = (1..=of).map(|number| Part { of, number }).filter(|part| !found.contains_key(part)).collect();
+    let missing: Vec<_> =
+        (1..=of).map(|number| ImportShard { of, number }).filter(|part| !found.contains_key(part)).collect();
     if missing.is_empty() {
-        Ok(found.iter().map(|(&part, &bytes)| FinishedPart { part, bytes }).collect())
+        Ok(found.iter().map(|(&part, &bytes)| FinishedShard { part, bytes }).collect())
     } else {
-        Err(PartError::Missing { missing, of })
+        Err(ShardError::Missing { missing, of })
     }
 }
 
@@ -182,28 +183,28 @@ fn complete(found: &BTreeMap<Part, u64>, place: &DataLocation) -> Result<Vec<Fin
 mod tests {
     use super::*;
 
-    fn found(parts: &[&str]) -> BTreeMap<Part, u64> {
+    fn found(parts: &[&str]) -> BTreeMap<ImportShard, u64> {
         parts.iter().map(|part| (part.parse().unwrap(), 1)).collect()
     }
 
     #[test]
     fn parts_are_read_and_nothing_else_is() {
         for text in ["1/1", "3/16", "16/16"] {
-            assert_eq!(text.parse::<Part>().unwrap().to_string(), text);
+            assert_eq!(text.parse::<ImportShard>().unwrap().to_string(), text);
         }
         for text in ["", "3", "0/4", "5/4", "-1/4", "1/0", "1/200000", "a/b", "1/2/3"] {
-            assert!(text.parse::<Part>().is_err(), "{text}");
+            assert!(text.parse::<ImportShard>().is_err(), "{text}");
         }
-        assert_eq!(Part::of_path("index/parts/3-of-16.sqlite"), Some("3/16".parse().unwrap()));
+        assert_eq!(ImportShard::of_path("index/parts/3-of-16.sqlite"), Some("3/16".parse().unwrap()));
         for path in ["index/parts/03-of-16.sqlite", "index/parts/3-of-16.sqlite.part", "index/3-of-16.sqlite"] {
-            assert_eq!(Part::of_path(path), None, "{path}");
+            assert_eq!(ImportShard::of_path(path), None, "{path}");
         }
     }
 
     #[test]
     fn every_scan_belongs_to_exactly_one_part_and_parts_are_alike() {
         for of in [2u32, 7, 16] {
-            let parts: Vec<Part> = (1..=of).map(|number| Part { of, number }).collect();
+            let parts: Vec<ImportShard> = (1..=of).map(|number| ImportShard { of, number }).collect();
             let mut taken = vec![0; of as usize];
             for patient in 1..=800 {
                 for kind in ["t1", "t2"] {
@@ -222,7 +223,7 @@ mod tests {
     fn what_is_missing_or_mixed_is_named() {
         let place = DataLocation::Folder("data".into());
         assert_eq!(complete(&found(&["1/2", "2/2"]), &place).unwrap().len(), 2);
-        assert!(matches!(complete(&found(&[]), &place), Err(PartError::None { .. })));
+        assert!(matches!(complete(&found(&[]), &place), Err(ShardError::None { .. })));
         let missing = complete(&found(&["2/4", "3/4"]), &place).unwrap_err().to_string();
         assert!(missing.contains("1/4, 4/4"), "{missing}");
         let mixed = complete(&found(&["1/2", "2/2", "1/3"]), &place).unwrap_err().to_string();
