@@ -101,7 +101,7 @@ def test_every_example_works(demo, document):
         schema = operation["responses"]["200"]["content"].get("application/json", {}).get("schema")
         for query in queries:
             asked += 1
-            # Of anything but JSON the beginning is enough here: other judges read tables, pictures, volumes and streams to the end.
+            # Of anything but JSON the beginning is enough here: other tests read tables, images, volumes and streams to the end.
             with demo.client.stream("GET", address, params=query or None) as answer:
                 begins = next(answer.iter_bytes(), b"") if schema is None and answer.status_code == 200 else answer.read()
             if answer.status_code == 400 and json.loads(begins)["code"] in NOT_ALONE:
@@ -142,7 +142,7 @@ def test_a_generated_client_works(demo, document, tmp_path, monkeypatch):
     assert (page.total, [item.scan_id for item in page.items]) == (
         expected["total"], [item["scan_id"] for item in expected["items"]],
     )
-    get_scan = importlib.import_module("client.api.data_set.get_scan")
+    get_scan = importlib.import_module("client.api.dataset.get_scan")
     scan = get_scan.sync("1_t1", client=client)
     assert scan.patient_id == 1 and scan.metadata.manufacturer == demo.json("/v1/scans/1_t1")["metadata"]["manufacturer"]
     missing = get_scan.sync("999_t1", client=client)

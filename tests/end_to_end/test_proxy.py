@@ -230,7 +230,7 @@ def test_behind_tokens_the_cache_keeps_nothing(guarded):
         assert seen[0].content == seen[1].content and seen[0].headers["cache-control"].startswith(("private", "no-cache"))
         for refused in (proxy.client.get(path), proxy.client.get(path, headers={"authorization": "Bearer guessed"})):
             assert refused.status_code == 401, path
-    signed = proxy.get("/v1/signed?url=/v1/scans/1_t1/montage.png", authorization=f"Bearer {ann}").json()["address"]
+    signed = proxy.get("/v1/signed?url=/v1/scans/1_t1/montage.png", authorization=f"Bearer {ann}").json()["url"]
     assert proxy.get(signed).headers["content-type"] == "image/png"
     assert proxy.kept() == []
 
