@@ -44,7 +44,7 @@ pub enum ShardError {
         of: u32,
     },
     /// The import was divided in two ways.
-    #[error("{place}/{FOLDER} holds parts of divisions into {}; delete the files of all but one", listed(of))]
+    #[error("{place}/{FOLDER} holds shards of divisions into {}; delete the files of all but one", listed(of))]
     Mixed {
         /// Where.
         place: DataLocation,
@@ -53,7 +53,7 @@ pub enum ShardError {
     },
     /// A worker had other tables than the rest.
     #[error(
-        "part {part} was made from other tables than part {first}; give every worker the same release, and run it again"
+        "shard {part} was made from other tables than shard {first}; give every worker the same release, and run it again"
     )]
     Tables {
         /// The odd one.

@@ -109,7 +109,7 @@ fn equals_whole(make: fn(&Path) -> DataLocation) {
     }
     assert_eq!(expected.len(), found.len());
     assert!(voxels(&whole) == voxels(&parts));
-    assert!(matches!(finished(&parts), Err(error) if error.to_string().contains("there are no parts")));
+    assert!(matches!(finished(&parts), Err(error) if error.to_string().contains("there are no shards")));
 }
 
 #[test]
@@ -131,7 +131,7 @@ fn missing_parts_are_named_and_nothing_is_changed() {
         release.import_into(&part(&place, name)).unwrap();
     }
     let error = finished(&place).unwrap_err().to_string();
-    assert!(error.contains("of 4 parts, 2 are missing: 1/4, 4/4"), "{error}");
+    assert!(error.contains("of 4 shards, 2 are missing: 1/4, 4/4"), "{error}");
     assert!(!dir.path().join("index.sqlite").exists());
 }
 
@@ -143,7 +143,7 @@ fn parts_of_different_tables_are_refused() {
     release.table(&[("1_t1", "M")]);
     release.import_into(&part(&place, "2/2")).unwrap();
     let error = finished(&place).unwrap_err().to_string();
-    assert!(error.contains("part 2/2 was made from other tables than part 1/2"), "{error}");
+    assert!(error.contains("shard 2/2 was made from other tables than shard 1/2"), "{error}");
     assert!(!dir.path().join("index.sqlite").exists());
     release.import_into(&part(&place, "1/2")).unwrap();
     finished(&place).unwrap();
