@@ -80,7 +80,7 @@ GROUPS = [
     Group("faults", "kills, damage, missing folders, wrong clocks, requests during imports", ("faults", "outages", "reimport")),
     Group("root", "a full disk", ("full_disk",), (ROOT,)),
     Group("download", "the release from a stand-in for Zenodo, and its faults", ("download", "download_faults")),
-    Group("browser", "the viewer in Chromium", ("viewer", "viewer_content", "viewer_network", "viewer_recipes"), (BROWSER, NPM)),
+    Group("browser", "the viewer in Chromium", ("viewer", "viewer_content", "viewer_hands", "viewer_network", "viewer_recipes", "viewer_tools"), (BROWSER, NPM)),
     Group("nginx", "a caching proxy before two servers", ("proxy",), (NGINX,)),
     Group("prometheus", "the dashboard's expressions", ("dashboard",), (PROMETHEUS,)),
     Group("object-store", "data in a bucket, on Garage and moto", ("object_store",), setup="tests/cluster/install-garage"),

@@ -35,6 +35,30 @@ const VERTEBRAE: [&str; 25] = [
     "C6", "C5", "C4", "C3", "C2", "C1", "C0",
 ];
 
+/// Colours of the nine lowest levels, which are all that the release has; higher ones are darker shades of them.
+const VERTEBRA_COLOURS: [[u8; 3]; 9] = [
+    [230, 86, 60],
+    [246, 150, 60],
+    [200, 60, 100],
+    [250, 190, 120],
+    [170, 90, 60],
+    [254, 120, 160],
+    [140, 36, 50],
+    [254, 180, 190],
+    [190, 130, 20],
+];
+const DISC_COLOURS: [[u8; 3]; 9] = [
+    [60, 160, 230],
+    [70, 210, 190],
+    [90, 110, 220],
+    [120, 220, 120],
+    [40, 130, 160],
+    [170, 130, 250],
+    [30, 150, 80],
+    [160, 210, 254],
+    [110, 60, 180],
+];
+
 impl Label {
     /// Background.
     pub const BACKGROUND: Self = Self(0);
@@ -81,19 +105,20 @@ impl Label {
         })
     }
 
-    /// The display colour, red, green, blue. Vertebrae walk through warm hues, discs through cool ones, so that
-    /// neighbours differ; the canal is yellow. Unknown values are magenta: they should be seen.
+    /// The display colour, red, green, blue: one for each value. Vertebrae have warm hues and discs cool ones, so that
+    /// neighbours differ; the canal is yellow. Unknown values are magenta, so that they are noticed.
     #[must_use]
     pub fn colour(self) -> [u8; 3] {
-        const VERTEBRA: [[u8; 3]; 5] = [[230, 85, 60], [245, 150, 60], [200, 60, 100], [250, 190, 120], [170, 90, 60]];
-        const DISC: [[u8; 3]; 5] = [[60, 160, 230], [70, 210, 190], [90, 110, 220], [120, 220, 120], [40, 130, 160]];
-        let turn = |palette: [[u8; 3]; 5], level: u8| palette[usize::from(level - 1) % palette.len()];
+        let cycle = |palette: [[u8; 3]; 9], level: u8| {
+            let (round, place) = ((level - 1) / 9, usize::from((level - 1) % 9));
+            palette[place].map(|c| c / (round + 2) * 2)
+        };
         match (self.class(), self.level()) {
             (LabelClass::Background, _) => [0, 0, 0],
             (LabelClass::Canal, _) => [250, 225, 70],
-            (LabelClass::Vertebra, Some(level)) => turn(VERTEBRA, level),
-            (LabelClass::PartialVertebra, Some(level)) => turn(VERTEBRA, level).map(|c| c / 2 + 40),
-            (LabelClass::Disc, Some(level)) => turn(DISC, level),
+            (LabelClass::Vertebra, Some(level)) => cycle(VERTEBRA_COLOURS, level),
+            (LabelClass::PartialVertebra, Some(level)) => cycle(VERTEBRA_COLOURS, level).map(|c| c / 2 + 40),
+            (LabelClass::Disc, Some(level)) => cycle(DISC_COLOURS, level),
             _ => [255, 0, 255],
         }
     }
@@ -192,6 +217,17 @@ mod tests {
     #[test]
     fn the_scheme_has_77_values() {
         assert_eq!(Label::scheme().count(), 1 + 25 + 1 + 25 + 25);
+    }
+
+    #[test]
+    fn no_two_labels_share_a_colour() {
+        let colours: std::collections::BTreeSet<_> = Label::scheme().map(Label::colour).collect();
+        assert_eq!(colours.len(), Label::scheme().count());
+        let apart = |a: [u8; 3], b: [u8; 3]| a.iter().zip(b).map(|(&a, b)| a.abs_diff(b)).max().unwrap();
+        let release: Vec<_> = (1..=9).chain([100]).chain(201..=209).map(|value| Label(value).colour()).collect();
+        for (n, &colour) in release.iter().enumerate() {
+            assert!(release[..n].iter().all(|&other| apart(colour, other) >= 40), "{n} {colour:?}");
+        }
     }
 
     #[test]

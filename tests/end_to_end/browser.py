@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 from selenium import webdriver
-from selenium.common.exceptions import TimeoutException
+from selenium.common.exceptions import StaleElementReferenceException, TimeoutException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
@@ -112,9 +112,13 @@ class Viewer:
         self.find(selector).click()
 
     def button(self, text: str, within: str = "body"):
-        found = [button for button in self.all(f"{within} button, {within} a") if button.text.split("\n")[0].startswith(text)]
-        assert found, f"no {text!r} in {within}"
-        return found[0]
+        def found():
+            try:
+                return [one for one in self.all(f"{within} button, {within} a") if one.text.split("\n")[0].startswith(text)]
+            except StaleElementReferenceException:
+                return None  # The part was rendered anew meanwhile.
+
+        return self.until(found, f"no {text!r} in {within}")[0]
 
     def press(self, *keys: str):
         actions = ActionChains(self.driver)

@@ -111,3 +111,6 @@ def test_niivue_shows_every_structure_in_its_colour(viewer, demo, recipe, page):
     expected = {int(label) for label in np.unique(mask)[1:] if (mask == label).sum() > 100}
     assert len(expected) > 10 and {1, 201, 100} <= expected
     assert expected <= colours_in(picture, {label: labels[label] for label in expected})
+    # Between the structures the image shows, in grey.
+    grey = (np.ptp(picture, axis=2) == 0) & (picture[:, :, 0] > 20) & (picture[:, :, 0] < 250)
+    assert grey.mean() > 0.05

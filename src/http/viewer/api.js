@@ -78,12 +78,13 @@ async function receive(path, signal, onProgress) {
     clearTimeout(timer);
     timer = setTimeout(abort, SILENCE_MS);
   };
-  const started = performance.now();
   try {
     // From the origin: the page's own URL may hold a name and a token, and fetch takes no relative path from such a URL.
     const response = await fetch(location.origin + path, { signal: controller.signal }).catch(unanswered);
     const { ok, status, headers } = response;
     const total = headers.has("content-encoding") ? null : Number(headers.get("content-length")) || null;
+    // From the first byte on: how long the server computes says nothing about the connection.
+    const started = performance.now();
     const pieces = [];
     let length = 0;
     for (const reader = response.body.getReader(); ; ) {

@@ -1,7 +1,8 @@
 // The bar above the picture and the slider below it.
 
-import { byId, make } from "./dom.js";
-import { PRESETS, windowOf } from "./window.js";
+import { byId, disable, isDisabled, make } from "./dom.js";
+import { TOOLS } from "./state.js";
+import { PRESETS, adjusted, windowOf } from "./window.js";
 
 const ZOOM_STEP = 1.25;
 
@@ -10,15 +11,35 @@ export function actionsOn(store, session, stage) {
   const toggle = (name) => () => store.set({ [name]: !store.now[name] });
   const chooseDisc = (label) => {
     const found = session.scan?.labels?.find((one) => one.label === label);
-    const patch = { disc: label, overlay: true, hidden: store.now.hidden.filter((name) => name !== "discs") };
+    const patch = { disc: label, overlay: true, hidden: store.now.hidden.filter((name) => name !== "discs" && name !== label), panel: "stage" };
     store.set(found ? { ...patch, slice: found.best_slice, ...stage.broughtIntoView(found) } : patch, { push: true });
   };
   return {
     chooseDisc,
     overlay: toggle("overlay"),
     outline: toggle("outline"),
-    measure: () => store.set({ measuring: !store.now.measuring, ruler: store.now.measuring ? null : store.now.ruler }),
-    linked: () => store.set({ linked: !store.now.linked }, { push: true }),
+    tool: (name) => store.set({ tool: store.now.tool === name ? "move" : name }),
+    linked: () => isDisabled(byId("linked")) || store.set({ linked: !store.now.linked }, { push: true }),
+    fold: (name) => {
+      const { folded } = store.now;
+      store.set({ folded: folded.includes(name) ? folded.filter((one) => one !== name) : [...folded, name] });
+    },
+    fullScreen: () => {
+      const isWhole = store.now.folded.length === 2;
+      store.set({ folded: isWhole ? [] : ["scans", "details"] });
+      if (isWhole) document.exitFullscreen?.().catch(() => {});
+      else document.documentElement.requestFullscreen?.().catch(() => {});
+    },
+    pan: (right, down) => stage.pan(right, down),
+    adjustWindow: (right, down) => {
+      const { scan } = session;
+      if (scan?.shape && stage.bounds) store.set({ windows: { ...store.now.windows, [scan.scan_type]: adjusted(stage.bounds, scan, right, down) } });
+    },
+    clearMeasures: () => store.set({ measures: [] }, { push: true }),
+    goToStructure: (label, slice) => {
+      const found = session.scan?.labels?.find((one) => one.label === label);
+      if (found) store.set({ slice, panel: "stage", ...stage.broughtIntoView(found) }, { push: true });
+    },
     window: (preset) => store.set({ window: preset, windows: {} }),
     zoomIn: () => stage.zoom(ZOOM_STEP),
     zoomOut: () => stage.zoom(1 / ZOOM_STEP),
@@ -29,13 +50,22 @@ export function actionsOn(store, session, stage) {
       const { hidden } = store.now;
       store.set({ hidden: hidden.includes(name) ? hidden.filter((one) => one !== name) : [...hidden, name] });
     },
+    /** Shows or hides one label; the others of a hidden class stay hidden. */
+    toggleLabel: (label, group) => {
+      const { hidden } = store.now;
+      if (!hidden.includes(group)) {
+        return store.set({ hidden: hidden.includes(label) ? hidden.filter((one) => one !== label) : [...hidden, label] });
+      }
+      const others = (session.scan?.labels ?? []).map((one) => one.label).filter((one) => one !== label && session.labelOf(one).group === group);
+      store.set({ hidden: [...hidden.filter((one) => one !== group), ...others] });
+    },
     nextDisc: (by) => {
       const discs = (session.scan?.labels ?? []).filter((one) => one.class === "disc").map((one) => one.label);
       if (discs.length === 0) return;
       const at = discs.indexOf(store.now.disc);
       chooseDisc(discs[at < 0 ? 0 : (at + by + discs.length) % discs.length]);
     },
-    leave: () => store.set({ disc: null, ruler: null, measuring: false }),
+    leave: () => store.set({ disc: null, tool: "move" }),
   };
 }
 
@@ -44,7 +74,10 @@ export function bindControls(store, session, stage, actions) {
   const click = (id, action) => byId(id).addEventListener("click", action);
   click("overlay", actions.overlay);
   click("outline", actions.outline);
-  click("ruler", actions.measure);
+  for (const tool of TOOLS) document.querySelector(`[data-tool="${tool}"]`)?.addEventListener("click", () => actions.tool(tool));
+  click("fold-scans", () => actions.fold("scans"));
+  click("fold-details", () => actions.fold("details"));
+  click("full-screen", actions.fullScreen);
   click("linked", actions.linked);
   click("zoom-in", actions.zoomIn);
   click("zoom-out", actions.zoomOut);
@@ -64,18 +97,25 @@ export function bindControls(store, session, stage, actions) {
     const press = (element, isOn) => element.setAttribute("aria-pressed", String(isOn));
     press(byId("overlay"), state.overlay);
     press(byId("outline"), state.outline);
-    press(byId("ruler"), state.measuring);
+    for (const button of document.querySelectorAll("#tools [data-tool]")) press(button, state.tool === button.dataset.tool);
+    for (const name of ["scans", "details"]) {
+      press(byId(`fold-${name}`), !state.folded.includes(name));
+      document.body.classList.toggle(`folded-${name}`, state.folded.includes(name));
+    }
+    press(byId("full-screen"), state.folded.length === 2);
+    document.body.dataset.panel = state.panel;
     press(byId("linked"), state.linked);
     byId("alpha").value = state.alpha;
     byId("zoom").textContent = `${Math.round(state.zoom * 100)} %`;
-    byId("views").classList.toggle("measuring", state.measuring);
+    byId("views").dataset.tool = state.tool;
     const { scan } = session;
-    byId("linked").disabled = session.series.length < 2;
+    byId("linked").title = "All series of the patient, side by side (c)";
+    disable(byId("linked"), session.series.length < 2 ? "There is no other series of this patient" : null);
     for (const preset of presets) press(preset, Boolean(scan?.shape) && windowOf(state, scan) === preset.dataset.window);
     const slider = byId("slice");
     slider.disabled = !scan?.shape;
     slider.max = scan?.shape ? scan.shape[0] - 1 : 0;
     slider.value = state.slice ?? 0;
-    byId("slice-number").textContent = scan?.shape && state.slice !== null ? `${state.slice} / ${scan.shape[0] - 1}` : "–";
+    byId("slice-number").textContent = scan?.shape && state.slice !== null ? `${state.slice} of 0–${scan.shape[0] - 1}` : "–";
   };
 }

@@ -1,6 +1,7 @@
 // What is known of the scan: gradings, the patient's other series, metadata, geometry.
 
-import { byId, inPageLink, make, rounded, scanTypeName } from "./dom.js";
+import { byId, disable, inPageLink, isDisabled, make, replaceChildren, rounded, scanTypeName } from "./dom.js";
+import { nameOf, textOf } from "./fields.js";
 import { format } from "./state.js";
 
 const FINDINGS = {
@@ -16,8 +17,9 @@ const FINDINGS = {
 export class Details {
   #shown = "";
 
-  constructor(store, session, actions, legend, recipes) {
-    Object.assign(this, { store, session, actions, legend, recipes });
+  /** `parts` are further sections: legend, structures, recipes, citation. */
+  constructor(store, session, actions, parts) {
+    Object.assign(this, { store, session, actions, parts });
   }
 
   /** Brings it up to date. Nothing of another scan stays while one is loading. */
@@ -26,15 +28,20 @@ export class Details {
     const shown = scan ? [scan.scan_id, scan.files?.revision, ...series.map((one) => one.scan_id)].join() : `loading ${isLoading}`;
     const isNew = shown !== this.#shown;
     this.#shown = shown;
-    byId("details").toggleAttribute("aria-busy", isLoading);
+    byId("details").setAttribute("aria-busy", String(isLoading));
     if (!scan) {
       const text = isLoading ? `Loading ${this.store.now.scan} …` : "No scan is open.";
-      return byId("details").replaceChildren(make("p", { className: "muted", textContent: text }));
+      return isNew && replaceChildren(byId("details"), make("p", { className: "muted", textContent: text }), this.parts.citation.element);
     }
     if (isNew) {
       this.rows = new Map();
-      const parts = [this.#title(scan), scan.shape ? this.legend.element : null, this.#gradings(scan), this.#series(scan, series), scan.shape ? this.recipes.element : null, this.#notes(scan), this.#table("Metadata", scan.metadata ?? {}), this.#geometry(scan)];
-      byId("details").replaceChildren(...parts.filter(Boolean));
+      const { legend, structures, recipes, citation } = this.parts;
+      const withVoxels = (part) => (scan.shape ? part.element : null);
+      const shownParts = [
+        this.#title(scan), withVoxels(legend), this.#gradings(scan), this.#series(scan, series), withVoxels(structures),
+        withVoxels(recipes), this.#notes(scan), this.#metadata(scan), this.#geometry(scan), citation.element,
+      ];
+      replaceChildren(byId("details"), ...shownParts.filter(Boolean));
     }
     for (const [label, row] of this.rows) {
       const isChosen = label === this.store.now.disc;
@@ -65,8 +72,9 @@ export class Details {
 
   #grading(grading, isPresent) {
     const name = grading.level_name ?? `level ${grading.level}`;
-    const choose = make("button", { type: "button", textContent: name, title: isPresent ? `label ${grading.label}: to its best slice` : "not in this mask", disabled: !isPresent });
-    choose.addEventListener("click", () => this.actions.chooseDisc(grading.label));
+    const choose = make("button", { type: "button", textContent: name, title: `label ${grading.label}: to its best slice`, key: `disc ${grading.label}` });
+    disable(choose, isPresent ? null : "This disc is not in the mask of this series");
+    choose.addEventListener("click", () => isDisabled(choose) || this.actions.chooseDisc(grading.label));
     const found = Object.entries(FINDINGS).filter(([field]) => grading[field] > 0);
     const findings = found.map(([field, text]) => (grading[field] > 1 ? `${text} ${grading[field]}` : text)).join(", ");
     const grade = make("span", { className: `grade grade-${grading.pfirrmann ?? "none"}`, textContent: grading.pfirrmann ?? "–" });
@@ -80,7 +88,7 @@ export class Details {
     if (series.length < 2) return null;
     const link = (one) => {
       const href = format({ ...this.store.now, scan: one.scan_id });
-      const element = make("a", { href, textContent: scanTypeName(one.scan_type) });
+      const element = make("a", { href, textContent: scanTypeName(one.scan_type), key: `series ${one.scan_id}` });
       if (one === scan) element.setAttribute("aria-current", "true");
       return inPageLink(element, () => this.session.choose(one.scan_id));
     };
@@ -89,35 +97,38 @@ export class Details {
 
   #notes(scan) {
     if (scan.notes.length === 0) return null;
-    return section("What import found odd", make("ul", { className: "notes" }, ...scan.notes.map((note) => make("li", { textContent: note }))));
+    return section("Notes of the import", make("ul", { className: "notes" }, ...scan.notes.map((note) => make("li", { textContent: note }))));
+  }
+
+  #metadata({ metadata }) {
+    const entries = Object.entries(metadata ?? {});
+    const known = entries.filter(([, value]) => value !== null).map(([field, value]) => [nameOf(field), textOf(field, value)]);
+    const missing = entries.filter(([, value]) => value === null).map(([field]) => nameOf(field));
+    return table("Metadata", known, missing.length ? `Not known: ${missing.join(", ")}` : null);
   }
 
   #geometry(scan) {
     if (!scan.shape) return null;
     const { geometry, intensity } = scan;
     const list = (values) => values.map((value) => rounded(value, 3)).join(" × ");
-    return this.#table("Geometry and values", {
-      "slices × rows × columns": scan.shape.join(" × "),
-      "spacing in mm": list(scan.spacing_mm),
-      "extent in mm": list(geometry.extent_mm),
-      "axes in the file (i, j, k)": geometry.source.axis_codes_ijk,
-      "type of the values": intensity.element_type,
-      "smallest, largest, mean": [intensity.min, intensity.max, intensity.mean].map((value) => rounded(value, 1)).join(", "),
-      "slice with the most labels": geometry.best_slice,
-      "SHA-256 of the image": scan.files.image.sha256,
-    });
+    return table("Geometry and values", [
+      ["Slices × rows × columns", scan.shape.join(" × ")],
+      ["Spacing", `${list(scan.spacing_mm)} mm`],
+      ["Extent", `${list(geometry.extent_mm)} mm`],
+      ["Axes in the file (i, j, k)", geometry.source.axis_codes_ijk],
+      ["Element type", intensity.element_type],
+      ["Smallest, largest, mean value", [intensity.min, intensity.max, intensity.mean].map((value) => rounded(value, 1)).join(", ")],
+      ["Slice with the most labels", geometry.best_slice],
+      ["SHA-256 of the image", scan.files.image.sha256],
+    ]);
   }
+}
 
-  /** Names and values; what is missing is told last, by name. */
-  #table(title, values) {
-    const entries = Object.entries(values);
-    const known = entries.filter(([, value]) => value !== null);
-    const missing = entries.filter(([, value]) => value === null).map(([name]) => name.replaceAll("_", " "));
-    const text = (value) => (Array.isArray(value) ? value.join(", ") : String(value));
-    const rows = known.flatMap(([name, value]) => [make("dt", { textContent: name.replaceAll("_", " ") }), make("dd", { textContent: text(value) })]);
-    const rest = missing.length ? make("p", { className: "muted", textContent: `Not known: ${missing.join(", ")}` }) : null;
-    return make("details", { className: "block", open: title === "Metadata" }, make("summary", { textContent: title }), make("dl", {}, ...rows), rest);
-  }
+/** Names and values; what is missing comes last, by name. */
+function table(title, entries, missing) {
+  const rows = entries.flatMap(([name, value]) => [make("dt", { textContent: name }), make("dd", { textContent: value })]);
+  const rest = missing ? make("p", { className: "muted", textContent: missing }) : null;
+  return make("details", { className: "block", open: title === "Metadata" }, make("summary", { textContent: title, key: title }), make("dl", {}, ...rows), rest);
 }
 
 const section = (title, ...children) => make("section", {}, make("h2", { textContent: title }), ...children);

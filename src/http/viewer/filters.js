@@ -21,7 +21,17 @@ export class Filters {
 
   constructor(store) {
     this.store = store;
-    byId("clear-filters").addEventListener("click", () => store.set({ filters: {} }, { push: true }));
+    byId("clear-filters").addEventListener("click", () => {
+      store.set({ filters: {} }, { push: true });
+      // The button goes, the focus stays near.
+      byId("total").focus();
+    });
+    byId("find").addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.#search();
+    });
+    byId("search").addEventListener("change", () => this.#search());
+    byId("sort").addEventListener("change", (event) => store.set({ sort: event.target.value }, { push: true }));
   }
 
   /** Makes a chip for every value there is in the whole data set. */
@@ -65,6 +75,14 @@ export class Filters {
     this.#set(name, [...chosen].map(quoted).join(","));
   }
 
+  /** "5" is a patient, "5_t2" a scan. */
+  #search() {
+    const text = byId("search").value.trim();
+    const { patient_id: _, scan_id: __, ...others } = this.store.now.filters;
+    const name = /^\d+([,. -]+\d+)*$/.test(text) ? "patient_id" : "scan_id";
+    this.store.set({ filters: text ? { ...others, [name]: text } : others }, { push: true });
+  }
+
   #set(name, text) {
     const { [name]: _, ...others } = this.store.now.filters;
     this.store.set({ filters: text ? { ...others, [name]: text } : others }, { push: true });
@@ -79,6 +97,8 @@ export class Filters {
     }
     const [from, to = from] = (filters.age ?? "").split("..");
     if (byId("age-from")) [byId("age-from").value, byId("age-to").value] = [from, to];
+    byId("search").value = filters.patient_id ?? filters.scan_id ?? "";
+    byId("sort").value = this.store.now.sort;
     byId("clear-filters").hidden = Object.keys(filters).length === 0;
     this.#counting?.abort();
     if (problemOf(filters)) return;

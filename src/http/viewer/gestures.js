@@ -1,10 +1,10 @@
-// Pointer, wheel and touch over a picture, told as what is meant by them. Points are pixels from the canvas's corner.
+// Pointer, wheel and touch over a picture, as what is meant by them. Points are pixels from the canvas's corner.
 
 const CLICK_REACH = 4;
 const WHEEL_STEP = 40;
 
 /** `on` has: begin, step(n), zoom(factor, point), pan(right, down), window(right, down), measure(from, to, isDone),
- * hover(point or null), click(point), reset(), isMeasuring(), isZoomed(). */
+ * hover(point or null), click(point), reset(), tool(), isZoomed(). */
 export function listen(canvas, on) {
   const pointers = new Map();
   let drag = null;
@@ -16,8 +16,9 @@ export function listen(canvas, on) {
   };
 
   const meaning = (event) => {
-    if (event.button === 2 || event.shiftKey) return "window";
-    if (on.isMeasuring()) return "measure";
+    const tool = on.tool();
+    if (event.button === 2 || event.shiftKey || tool === "window") return "window";
+    if (tool === "ruler" || tool === "angle") return "measure";
     return event.pointerType === "touch" && !on.isZoomed() ? "slices" : "pan";
   };
 
@@ -68,12 +69,13 @@ export function listen(canvas, on) {
     if (!drag || pointers.size > 0) return;
     if (drag.meaning === "measure" && drag.moved) on.measure(drag.from, place(event), true);
     else if (!drag.moved && event.type === "pointerup" && event.button === 0) on.click(place(event));
+    // A tap names what is under the finger.
+    if (event.pointerType !== "touch" || (!drag.moved && event.type === "pointerup")) on.hover(place(event));
     drag = null;
-    if (event.pointerType !== "touch") on.hover(place(event));
   };
   canvas.addEventListener("pointerup", end);
   canvas.addEventListener("pointercancel", end);
-  canvas.addEventListener("pointerleave", () => on.hover(null));
+  canvas.addEventListener("pointerleave", (event) => event.pointerType !== "touch" && on.hover(null));
   canvas.addEventListener("contextmenu", (event) => event.preventDefault());
   canvas.addEventListener("dblclick", () => on.reset());
 

@@ -1,4 +1,4 @@
-// The keyboard, and the help that tells of it: both from one table.
+// The keyboard, and the help that lists it: both from one table.
 
 import { byId, make } from "./dom.js";
 import { CLASSES } from "./state.js";
@@ -13,7 +13,7 @@ const MOUSE = [
   ["Click on a disc", "outline it, and show its grading"],
 ];
 
-function tableOf(actions, list, session) {
+function tableOf(actions, list, session, stage) {
   const last = () => (session.scan?.shape?.[0] ?? 1) - 1;
   return [
     [["ArrowDown", "ArrowRight"], "next slice", () => actions.step(1)],
@@ -30,26 +30,43 @@ function tableOf(actions, list, session) {
     [["+", "="], "zoom in", actions.zoomIn],
     [["-"], "zoom out", actions.zoomOut],
     [["0"], "whole picture", actions.reset],
-    [["m"], "ruler in millimetres", actions.measure],
+    [["Shift+ArrowUp"], "move the picture down", () => actions.pan(0, PAN)],
+    [["Shift+ArrowDown"], "move the picture up", () => actions.pan(0, -PAN)],
+    [["Shift+ArrowLeft"], "move the picture to the right", () => actions.pan(PAN, 0)],
+    [["Shift+ArrowRight"], "move the picture to the left", () => actions.pan(-PAN, 0)],
+    [["w"], "wider window", () => actions.adjustWindow(1, 0)],
+    [["W"], "narrower window", () => actions.adjustWindow(-1, 0)],
+    [["e"], "brighter", () => actions.adjustWindow(0, -1)],
+    [["E"], "darker", () => actions.adjustWindow(0, 1)],
+    [["g"], "dragging changes the window", () => actions.tool("window")],
+    [["m"], "dragging measures millimetres", () => actions.tool("ruler")],
+    [["v"], "dragging measures an angle", () => actions.tool("angle")],
+    [["n"], "new ruler or angle in the middle; arrows move its ends", () => stage.addMeasure()],
+    [["X"], "remove all rulers and angles", actions.clearMeasures],
+    [["S"], "save the picture", () => byId("save-picture").click()],
+    [["s"], "show or hide the list", () => actions.fold("scans")],
+    [["i"], "show or hide the details", () => actions.fold("details")],
+    [["z"], "full screen", actions.fullScreen],
     [["c"], "series of the patient side by side", actions.linked],
     [["d"], "next disc upwards", () => actions.nextDisc(1)],
     [["D"], "next disc downwards", () => actions.nextDisc(-1)],
     [["]"], "next scan of the list", () => list.step(1)],
     [["["], "previous scan of the list", () => list.step(-1)],
-    [["Escape"], "no disc, no ruler", actions.leave],
+    [["Escape"], "no disc, no tool", actions.leave],
     [["?"], "this help", () => byId("help").showModal()],
   ];
 }
 
-const NAMES = { ArrowDown: "↓", ArrowRight: "→", ArrowUp: "↑", ArrowLeft: "←", PageDown: "Page ↓", PageUp: "Page ↑", Escape: "Esc", D: "Shift + D" };
+const PAN = 40;
+const NAMES = { ArrowDown: "↓", ArrowRight: "→", ArrowUp: "↑", ArrowLeft: "←", PageDown: "Page ↓", PageUp: "Page ↑", Escape: "Esc", D: "Shift + D", W: "Shift + W", E: "Shift + E", X: "Shift + X", S: "Shift + S", "Shift+ArrowUp": "Shift + ↑", "Shift+ArrowDown": "Shift + ↓", "Shift+ArrowLeft": "Shift + ←", "Shift+ArrowRight": "Shift + →" };
 
 /** Listens for the keys and fills the help. */
-export function bindKeys(actions, list, session) {
-  const table = tableOf(actions, list, session);
+export function bindKeys(actions, list, session, stage) {
+  const table = tableOf(actions, list, session, stage);
   const byKey = new Map(table.flatMap(([keys, , action]) => keys.map((key) => [key, action])));
   addEventListener("keydown", (event) => {
     if (event.ctrlKey || event.metaKey || event.altKey || byId("help").open || isTyping(event)) return;
-    const action = byKey.get(event.key);
+    const action = byKey.get(event.shiftKey && event.key.startsWith("Arrow") ? `Shift+${event.key}` : event.key);
     if (!action) return;
     event.preventDefault();
     action();
@@ -63,9 +80,8 @@ export function bindKeys(actions, list, session) {
   byId("help-button").addEventListener("click", () => byId("help").showModal());
 }
 
-/** Whether a key belongs to the field that has the focus. The slices' slider obeys the keys of the picture. */
+/** Whether a key belongs to the field that has the focus. */
 function isTyping({ target, key }) {
-  if (target.id === "slice") return false;
   if (target.matches("select, textarea, input:not([type=range], [type=checkbox])")) return true;
   return target.matches("input[type=range]") && /^(Arrow|Page|Home|End)/.test(key);
 }

@@ -1,6 +1,6 @@
 // Which classes of labels are shown, and the structures in this slice.
 
-import { make } from "./dom.js";
+import { make, replaceChildren } from "./dom.js";
 import { counts } from "./overlay.js";
 import { CLASSES } from "./state.js";
 
@@ -38,8 +38,8 @@ export class Legend {
     if (!mask || (mask === this.#mask && shown === this.#shown)) return;
     [this.#mask, this.#shown] = [mask, shown];
     const items = [...counts(mask)].map(([label, pixels]) => make("li", {}, this.#structure(label, pixels, disc)));
-    this.structures.replaceChildren(...items);
-    if (items.length === 0) this.structures.append(make("li", { className: "muted", textContent: "Nothing is labelled in this slice." }));
+    if (items.length === 0) items.push(make("li", { className: "muted", textContent: "Nothing is labelled in this slice." }));
+    replaceChildren(this.structures, ...items);
   }
 
   #structure(label, pixels, disc) {
@@ -48,7 +48,7 @@ export class Legend {
     swatch.style.background = colour;
     const title = `label ${label}, ${pixels} pixels in this slice`;
     if (group !== "discs") return make("span", { className: "structure", title }, swatch, `${label} ${name}`);
-    const button = make("button", { type: "button", className: "structure", title }, swatch, `${label} ${name}`);
+    const button = make("button", { type: "button", className: "structure", title, key: `structure ${label}` }, swatch, `${label} ${name}`);
     button.setAttribute("aria-pressed", String(disc === label));
     button.addEventListener("click", () => this.actions.chooseDisc(label));
     return button;

@@ -36,11 +36,11 @@ export class List {
     this.#controller = new AbortController();
     this.#loading = null;
     this.#isLoaded = false;
-    const { filters } = this.store.now;
+    const { filters, sort } = this.store.now;
     byId("list").setAttribute("aria-busy", "true");
     const problem = problemOf(filters);
     if (problem) return this.#fail(problem);
-    this.#next = withQuery("/v1/scans", { ...filters, fields: FIELDS, limit: PAGE });
+    this.#next = withQuery("/v1/scans", { ...filters, sort, fields: FIELDS, limit: PAGE });
     await this.#loadMore({ isFresh: true });
     await this.#reveal();
   }
@@ -53,7 +53,8 @@ export class List {
     const ids = () => [...this.#links.keys()];
     const at = ids().indexOf(scan);
     if (at + by >= ids().length && this.#next) await this.#loadMore();
-    const after = ids().findIndex((id) => inOrder(id, scan ?? "") > 0);
+    // Another order has no place for a scan that is not in the list.
+    const after = this.store.now.sort ? 0 : ids().findIndex((id) => inOrder(id, scan ?? "") > 0);
     const place = at >= 0 ? at + by : (after < 0 ? ids().length : after) + (by > 0 ? by - 1 : by);
     const id = ids()[place];
     if (id) this.session.choose(id);

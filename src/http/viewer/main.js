@@ -2,6 +2,7 @@
 
 import { getJson } from "./api.js";
 import { onConnection, tryNow } from "./connection.js";
+import { Citation } from "./citation.js";
 import { actionsOn, bindControls } from "./controls.js";
 import { byId, make } from "./dom.js";
 import { Details } from "./details.js";
@@ -12,17 +13,20 @@ import { List } from "./list.js";
 import { Message } from "./message.js";
 import { Recipes } from "./recipes.js";
 import { Session } from "./session.js";
+import { bindSharing } from "./share.js";
 import { Stage } from "./stage.js";
 import { Store } from "./state.js";
-import { startBackground } from "./transfers.js";
+import { Structures } from "./structures.js";
+import { URGENCY, schedule, startBackground } from "./transfers.js";
 
-function bindPanels() {
+/** Buttons for the panels of a small screen. */
+function bindPanels(store) {
   const buttons = document.querySelectorAll(".panels button");
   const show = () => {
-    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.panel === document.body.dataset.panel));
+    for (const button of buttons) button.setAttribute("aria-pressed", String(button.dataset.panel === store.now.panel));
   };
-  for (const button of buttons) button.addEventListener("click", () => (document.body.dataset.panel = button.dataset.panel));
-  new MutationObserver(show).observe(document.body, { attributeFilter: ["data-panel"] });
+  for (const button of buttons) button.addEventListener("click", () => store.set({ panel: button.dataset.panel }, { push: true }));
+  store.listen(show);
   show();
 }
 
@@ -50,13 +54,16 @@ async function start() {
     legend.show(stage.entry.mask);
     refresh();
   });
-  bindPanels();
+  bindPanels(store);
   bindConnection(stage);
   await session.loadLabels();
   const actions = actionsOn(store, session, stage);
   const legend = new Legend(store, session, actions);
+  const structures = new Structures(store, session, actions);
   const recipes = new Recipes();
-  const details = new Details(store, session, actions, legend, recipes);
+  const citation = new Citation();
+  const details = new Details(store, session, actions, { legend, structures, recipes, citation });
+  bindSharing(store, session, stage, () => citation.dataset);
   const refreshControls = bindControls(store, session, stage, actions);
   const refresh = () => {
     refreshControls();
@@ -66,12 +73,13 @@ async function start() {
   const show = () => {
     message.show();
     details.show();
+    structures.show();
     stage.redraw();
     refresh();
   };
-  bindKeys(actions, list, session);
+  bindKeys(actions, list, session, stage);
   store.listen((now, before) => {
-    if (JSON.stringify(now.filters) !== JSON.stringify(before.filters)) {
+    if (JSON.stringify([now.filters, now.sort]) !== JSON.stringify([before.filters, before.sort])) {
       list.show();
       filters.show();
     }
@@ -81,7 +89,7 @@ async function start() {
   });
   session.load();
   filters.start();
-  getJson("/v1/dataset").then(({ name }) => (byId("dataset").textContent = name ?? ""));
+  schedule({ urgency: URGENCY.details }, () => getJson("/v1/dataset")).then((dataset) => citation.show(dataset));
   await list.show();
 }
 

@@ -42,8 +42,7 @@ export class Message {
   #showAll() {
     const link = make("a", { href: "#", textContent: "Show all scans" });
     return inPageLink(link, () => {
-      this.store.set({ ...this.session.fresh(), filters: {}, scan: null }, { push: true });
-      document.body.dataset.panel = "scans";
+      this.store.set({ ...this.session.fresh(), filters: {}, scan: null, panel: "scans" }, { push: true });
     });
   }
 }

@@ -41,20 +41,21 @@ export function counts(mask) {
   return new Map([...found].sort(([a], [b]) => a - b));
 }
 
-/** Colours by label: `colours` packed, 0 for what is hidden, and `palette` as text. */
-export function coloursBy(labelOf, hidden) {
+/** Colours by label: `colours` packed, 0 for what is hidden, and `palette` as text. `opacity` is that of a class in relation
+ * to the others'. */
+export function coloursBy(labelOf, hidden, opacity = {}) {
   const colours = new Uint32Array(256);
   const palette = new Map();
   for (let label = 1; label < 256; label += 1) {
     const { colour, group } = labelOf(label);
     palette.set(label, colour);
-    if (!hidden.includes(group)) colours[label] = packed(colour);
+    if (!hidden.includes(group) && !hidden.includes(label)) colours[label] = packed(colour, opacity[group] ?? 1);
   }
   return { colours, palette };
 }
 
 /** 0xAABBGGRR of "#rrggbb". */
-function packed(colour) {
+function packed(colour, opacity) {
   const [red, green, blue] = [1, 3, 5].map((n) => parseInt(colour.slice(n, n + 2), 16));
-  return ((255 << 24) | (blue << 16) | (green << 8) | red) >>> 0;
+  return ((Math.round(255 * opacity) << 24) | (blue << 16) | (green << 8) | red) >>> 0;
 }

@@ -1,13 +1,17 @@
-// One scan's slice on a canvas: grey values, labels, ruler, scale. A view says what to draw:
+// One scan's slice on a canvas: grey values, labels, measures, scale. A view says what to draw:
 // {scan, slice, entry, bounds, centre, scale (pixels per mm), state, colours, palette, isActive, cursor}.
 
 import { make, rounded, scanTypeName } from "./dom.js";
-import { distance, side } from "./geometry.js";
+import { side } from "./geometry.js";
+import { Handles } from "./handles.js";
+import { linesOf, resultOf } from "./measures.js";
 import { fill, outlines } from "./overlay.js";
+import { between } from "./state.js";
 import { PRESETS, paint, toCentre, windowOf } from "./window.js";
 
 const SCALE_MM = [100, 50, 20, 10, 5, 2, 1];
-const RULER_COLOUR = "#ffe27a";
+const MEASURE_COLOUR = "#ffe27a";
+const FONT = "12px system-ui, sans-serif";
 const CHOSEN_COLOUR = "#ffffff";
 
 export class Pane {
@@ -15,20 +19,26 @@ export class Pane {
   #fill = {};
   #outlines = {};
 
-  constructor() {
+  constructor(store) {
+    this.handles = new Handles(store, this);
     this.canvas = make("canvas", { tabIndex: 0, role: "img" });
     const corner = (place) => make("span", { className: `corner ${place}` });
     this.corners = { name: corner("top left"), person: corner("top right"), place: corner("bottom left"), window: corner("bottom right") };
     const side = (place, text) => make("span", { className: `side ${place}`, textContent: text, "aria-hidden": "true" });
-    this.note = make("span", { className: "note", hidden: true });
+    this.note = make("span", { className: "note", role: "status", hidden: true });
     this.hover = make("span", { className: "hover", hidden: true });
     const sides = [side("north", "H"), side("south", "F"), side("west", "A"), side("east", "P")];
-    this.element = make("figure", { className: "pane" }, this.canvas, Object.values(this.corners), sides, this.note, this.hover);
+    this.element = make("figure", { className: "pane" }, this.canvas, Object.values(this.corners), sides, this.handles.element, this.note, this.hover);
   }
 
   /** Width and height in pixels of the page. */
   get size() {
     return [this.canvas.clientWidth, this.canvas.clientHeight];
+  }
+
+  /** What is shown, in a line. */
+  get caption() {
+    return Object.values(this.corners).map((corner) => corner.textContent.replaceAll("\n", " ")).filter(Boolean).join(" · ");
   }
 
   /** Row and column, not rounded, under a point of the canvas. */
@@ -81,7 +91,8 @@ export class Pane {
     this.#drawGreys(context);
     if (view.state.overlay && view.entry.mask) this.#drawLabels(context);
     if (view.cursor) this.#drawCursor(context);
-    if (view.isActive && view.state.ruler?.[0] === view.slice) this.#drawRuler(context);
+    if (view.isActive) for (const measure of view.state.measures) if (measure.slice === view.slice) this.#drawMeasure(context, measure);
+    this.handles.show();
     this.#drawScale(context);
     this.#describe();
   }
@@ -164,24 +175,34 @@ export class Pane {
     context.stroke();
   }
 
-  #drawRuler(context) {
-    const [, ...ends] = this.view.state.ruler;
-    const [from, to] = [ends.slice(0, 2), ends.slice(2)];
-    const [[x, y], [toX, toY]] = [this.pointOf(from), this.pointOf(to)];
-    for (const [colour, width] of [["#000000", 4], [RULER_COLOUR, 1.75]]) {
+  #drawMeasure(context, measure) {
+    const lines = linesOf(measure).map((ends) => ends.map((end) => this.pointOf(end)));
+    for (const [colour, width] of [["#000000", 4], [MEASURE_COLOUR, 1.75]]) {
       context.strokeStyle = colour;
       context.lineWidth = width;
       context.beginPath();
-      context.moveTo(x, y);
-      context.lineTo(toX, toY);
-      for (const [endX, endY] of [[x, y], [toX, toY]]) {
-        context.moveTo(endX + 4, endY);
-        context.arc(endX, endY, 4, 0, 2 * Math.PI);
+      for (const [from, to] of lines) {
+        context.moveTo(...from);
+        context.lineTo(...to);
+        for (const [x, y] of [from, to]) {
+          context.moveTo(x + 4, y);
+          context.arc(x, y, 4, 0, 2 * Math.PI);
+        }
       }
       context.stroke();
     }
-    const text = `${distance(this.view.scan, from, to).toFixed(1)} mm`;
-    written(context, text, Math.max(x, toX) + 10, toX > x ? toY + 4 : y + 4, RULER_COLOUR);
+    const [right, y] = lines.flat().reduce((most, point) => (point[0] > most[0] ? point : most));
+    this.#writeInside(context, resultOf(this.view.scan, measure), right + 10, y + 4);
+  }
+
+  /** Text as near to a point as the canvas has room for it. */
+  #writeInside(context, text, x, y) {
+    context.font = FONT;
+    const [width, height] = this.size;
+    const room = width - context.measureText(text).width - 6;
+    // Beside the end of a line; above it where there is no room beside.
+    const top = x > room ? y - 12 : y;
+    written(context, text, between(x, 6, Math.max(6, room)), between(top, 16, height - 8), MEASURE_COLOUR);
   }
 
   #drawScale(context) {
@@ -235,7 +256,7 @@ function windowText(window, { centre, width }) {
 
 /** Text with a dark edge, to be read on any grey. */
 function written(context, text, x, y, colour) {
-  context.font = "12px system-ui, sans-serif";
+  context.font = FONT;
   context.lineWidth = 3;
   context.strokeStyle = "#000000";
   context.strokeText(text, x, y);

@@ -1,7 +1,8 @@
 // The picture on the screen as requests: for a terminal, for Python, for other viewers.
 
 import { scanPath, slicePath, withQuery } from "./api.js";
-import { make } from "./dom.js";
+import { make, replaceChildren } from "./dom.js";
+import { copyText } from "./share.js";
 import { CLASSES } from "./state.js";
 import { windowOf } from "./window.js";
 
@@ -13,9 +14,10 @@ function recipes(state, scan, bounds) {
   const at = (file, query) => url(withQuery(slicePath(scan.scan_id, state.slice, file), query));
   const volume = (file) => url(`${scanPath(scan.scan_id)}/${file}`);
   const classes = CLASSES.filter((name) => !state.hidden.includes(name));
-  const isOverlaid = state.overlay && classes.length > 0;
+  const labels = shownLabels(state.hidden, classes, scan);
+  const isOverlaid = state.overlay && labels.length > 0;
   const window = windowOf(state, scan);
-  const style = { alpha: state.alpha, outline: state.outline ? 1 : undefined, labels: state.hidden.length ? classes.join(",") : undefined };
+  const style = { alpha: state.alpha, outline: state.outline ? 1 : undefined, labels: state.hidden.length ? labels.join(",") : undefined };
   const picture = isOverlaid ? at("overlay.png", { height: HEIGHT, window, ...style }) : at("image.png", { height: HEIGHT, window });
   return [
     ["curl", `curl -o ${scan.scan_id}-${state.slice}.png '${picture}'`],
@@ -24,6 +26,13 @@ function recipes(state, scan, bounds) {
     ["3D Slicer", slicer(scan.scan_id, volume("image.nii.gz"), volume("mask.nii.gz"))],
     ["NiiVue", niivue(volume("image.nii.gz"), volume("mask.nii.gz"), url("/v1/labels"), isOverlaid ? state.alpha : 0)],
   ];
+}
+
+/** Classes by name; single labels where one of them is hidden. */
+function shownLabels(hidden, classes, scan) {
+  if (hidden.every((one) => typeof one === "string")) return classes;
+  const names = { vertebra: "vertebrae", disc: "discs", canal: "canal", partial_vertebra: "partial" };
+  return scan.labels.filter((one) => !hidden.includes(one.label) && classes.includes(names[one.class])).map((one) => one.label);
 }
 
 const python = (image, mask, bounds) => `import io
@@ -57,7 +66,9 @@ await viewer.loadVolumes([
   { url: "${image}" },
   { url: "${mask}", opacity: ${opacity} },
 ]);
-viewer.volumes[1].setColormapLabel({
+const labels = viewer.volumes[1];
+labels.hdr.intent_code = 1002; // NIFTI_INTENT_LABEL: values are not mixed
+labels.setColormapLabel({
   I: items.map(({ label }) => label),
   R: channel(1), G: channel(3), B: channel(5),
   A: items.map(({ label }) => (label === 0 ? 0 : 255)),
@@ -73,8 +84,8 @@ export class Recipes {
     this.tabs = make("div", { className: "tabs", role: "group", "aria-label": "Ways" });
     this.text = make("pre", { tabIndex: 0 });
     this.copy = make("button", { type: "button", textContent: "Copy", id: "copy" });
-    this.copy.addEventListener("click", () => this.#copied());
-    const hint = make("p", { className: "muted", textContent: "Where the server asks for a token, send it along (Authorization: Bearer …), or ask /v1/signed for an address that needs none." });
+    this.copy.addEventListener("click", () => copyText(this.copy, this.text.textContent));
+    const hint = make("p", { className: "muted", textContent: "Where the server requires a token, send it along (Authorization: Bearer …), or request a time-limited signed URL from /v1/signed." });
     this.element = make("details", { id: "recipes", className: "block" }, make("summary", { textContent: "Code" }), this.tabs, this.text, this.copy, hint);
   }
 
@@ -85,28 +96,15 @@ export class Recipes {
     if (shown === this.#shown) return;
     this.#shown = shown;
     const tab = ([name]) => {
-      const button = make("button", { type: "button", textContent: name });
+      const button = make("button", { type: "button", textContent: name, key: name });
       button.setAttribute("aria-pressed", String(name === this.#chosen));
       button.addEventListener("click", () => {
         this.#chosen = name;
         this.show(state, scan, bounds);
-        [...this.tabs.children].find((one) => one.textContent === name)?.focus();
       });
       return button;
     };
-    this.tabs.replaceChildren(...all.map(tab));
+    replaceChildren(this.tabs, ...all.map(tab));
     this.text.textContent = all.find(([name]) => name === this.#chosen)[1];
-  }
-
-  async #copied() {
-    try {
-      await navigator.clipboard.writeText(this.text.textContent);
-      this.copy.textContent = "Copied";
-    } catch {
-      // Pages that are not from this machine and not encrypted may not write to the clipboard.
-      getSelection().selectAllChildren(this.text);
-      this.copy.textContent = "Selected: press Ctrl + C";
-    }
-    setTimeout(() => (this.copy.textContent = "Copy"), 2000);
   }
 }

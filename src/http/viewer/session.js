@@ -52,21 +52,20 @@ export class Session {
 
   /** The state in which another patient's scan opens. */
   fresh() {
-    const { filters, overlay, alpha, outline, hidden, window, linked, measuring } = this.store.now;
-    return { ...parse(""), filters, overlay, alpha, outline, hidden, window, linked, measuring };
+    const { filters, sort, overlay, alpha, outline, hidden, window, linked, tool, folded } = this.store.now;
+    return { ...parse(""), filters, sort, overlay, alpha, outline, hidden, window, linked, tool, folded };
   }
 
   /** Looks at another scan. One of the same patient opens at the same place in the patient. */
   choose(id) {
     const { scan, series } = this;
     const other = series.find((one) => one.scan_id === id);
-    document.body.dataset.panel = "stage";
-    if (id === scan?.scan_id && id === this.store.now.scan) return;
+    if (id === scan?.scan_id && id === this.store.now.scan) return this.store.set({ panel: "stage" }, { push: true });
     if (!other || !scan?.shape) return this.store.set({ ...this.fresh(), scan: id }, { push: true });
     const { slice, centre } = this.store.now;
     const [at, ...place] = across(scan, other, [slice, ...(centre ?? middleOf(scan))]);
     const nearest = between(Math.round(at), 0, other.shape[0] - 1);
-    this.store.set({ scan: id, slice: nearest, centre: centre && place, ruler: null }, { push: true });
+    this.store.set({ scan: id, slice: nearest, centre: centre && place, measures: [], panel: "stage" }, { push: true });
   }
 
   /** Fetches what the state needs and what is not here. */

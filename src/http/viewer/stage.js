@@ -1,8 +1,9 @@
 // The pictures in the middle: which slices of which scans, at which place and scale, and what gestures change.
 
 import { byId, rounded } from "./dom.js";
-import { across, distance, fitOf, middleOf, toPatient, toVoxel } from "./geometry.js";
+import { across, fitOf, middleOf, toPatient, toVoxel } from "./geometry.js";
 import { listen } from "./gestures.js";
+import { resultOf, withLine } from "./measures.js";
 import { coloursBy } from "./overlay.js";
 import { Pane } from "./pane.js";
 import { Slices } from "./slices.js";
@@ -18,9 +19,10 @@ export class Stage {
   #pointer = null; // {pane, point}: where the pointer is
   #cursor = null; // {scan, at}: the same in the patient, for the other scans
   #atWindowDrag = null;
+  #atMeasure = null; // the measures before a drag
   #direction = 1;
   #isDue = false;
-  #hiddenNow = null;
+  #coloursOf = null;
   #coloursNow = null;
 
   /** `session` has the scans that are shown; `onDrawn()` is called after drawing. */
@@ -56,6 +58,16 @@ export class Stage {
   get bounds() {
     const { scan } = this.session;
     return scan?.intensity ? boundsOf(windowOf(this.store.now, scan), scan, () => this.redraw()) : null;
+  }
+
+  /** The canvases from left to right. */
+  get canvases() {
+    return [...this.#panes.values()].map((pane) => pane.canvas);
+  }
+
+  /** What the picture shows, in a line. */
+  get caption() {
+    return [...this.#panes.values()].map((pane) => pane.caption).join("   ");
   }
 
   step(by) {
@@ -155,20 +167,23 @@ export class Stage {
 
   /** The same object while nothing about the colours changes. */
   #colours() {
-    const hidden = this.store.now.hidden.join();
-    if (this.#hiddenNow !== hidden) {
-      this.#hiddenNow = hidden;
-      this.#coloursNow = coloursBy((label) => this.session.labelOf(label), this.store.now.hidden);
+    const { hidden, alpha } = this.store.now;
+    const shown = `${hidden} ${alpha}`;
+    if (this.#coloursOf !== shown) {
+      this.#coloursOf = shown;
+      // The fluid in the canal is bright on T2 and is looked at: the canal's colour is fainter, unless all is opaque.
+      this.#coloursNow = coloursBy((label) => this.session.labelOf(label), hidden, { canal: alpha });
     }
     return this.#coloursNow;
   }
 
   #newPane(id) {
-    const pane = new Pane();
+    const pane = new Pane(this.store);
     const active = () => this.store.now.scan === id;
     listen(pane.canvas, {
       begin: () => {
         if (!active() && pane.view) this.#look(pane.view);
+        this.#atMeasure = this.store.now.measures;
         this.#atWindowDrag = pane.view && { scan: pane.view.scan, bounds: pane.view.bounds };
       },
       step: (by) => this.step(by),
@@ -179,7 +194,7 @@ export class Stage {
       hover: (point) => this.#hover(pane, point),
       click: (point) => this.#click(pane, point),
       reset: () => this.reset(),
-      isMeasuring: () => this.store.now.measuring,
+      tool: () => this.store.now.tool,
       isZoomed: () => this.store.now.zoom > 1,
     });
     return pane;
@@ -187,7 +202,7 @@ export class Stage {
 
   /** Makes the scan of a view the one that is looked at, at the place that it shows. */
   #look({ scan, slice, centre }) {
-    this.store.set({ scan: scan.scan_id, slice, centre: this.store.now.centre && centre, ruler: null }, { push: true });
+    this.store.set({ scan: scan.scan_id, slice, centre: this.store.now.centre && centre, measures: [] }, { push: true });
   }
 
   #pan(pane, right, down) {
@@ -203,8 +218,28 @@ export class Stage {
   }
 
   #measure(pane, from, to, isDone) {
-    const ruler = [this.store.now.slice, ...pane.voxelAt(from), ...pane.voxelAt(to)];
-    this.store.set({ ruler }, { push: isDone });
+    const { slice, tool } = this.store.now;
+    const line = [...pane.voxelAt(from), ...pane.voxelAt(to)];
+    this.store.set({ measures: withLine(this.#atMeasure, tool, slice, line) }, { push: isDone });
+  }
+
+  /** Adds a measure of the tool in the middle of the picture, whose ends the keyboard moves. */
+  addMeasure() {
+    const { slice, tool, measures } = this.store.now;
+    const pane = this.#panes.get(this.session.scan?.scan_id);
+    if (!pane?.view || !["ruler", "angle"].includes(tool)) return;
+    const [width, height] = pane.size;
+    const at = (right, down) => pane.voxelAt([width / 2 + right, height / 2 + down]);
+    const lines = tool === "ruler" ? [[-60, 0], [60, 0]] : [[-60, -40], [60, -40], [-60, 40], [60, 40]];
+    this.store.set({ measures: [...measures, { kind: tool, slice, points: lines.flatMap((point) => at(...point)) }] }, { push: true });
+    this.#draw();
+    pane.handles.focusLast();
+  }
+
+  /** Moves the picture by pixels of the page. */
+  pan(right, down) {
+    const pane = this.#panes.get(this.session.scan?.scan_id);
+    if (pane?.view) this.#pan(pane, right, down);
   }
 
   #click(pane, point) {
@@ -225,18 +260,17 @@ export class Stage {
   #namePointed() {
     const { pane, point } = this.#pointer ?? {};
     const found = pane && pane.probe(pane.voxelAt(point));
-    const parts = [this.#rulerText(), found && readoutOf(found, pane.view.scan, this.session)];
+    const parts = [...this.#results(), found && readoutOf(found, pane.view.scan, this.session)];
     byId("readout").textContent = parts.filter(Boolean).join(" · ");
     if (!pane) return;
     const isNamed = found?.label > 0 && this.store.now.overlay;
     pane.name(isNamed ? point : null, isNamed && this.session.nameOf(found.label), isNamed && this.session.labelOf(found.label).colour);
   }
 
-  #rulerText() {
-    const [slice, ...ends] = this.store.now.ruler ?? [];
+  #results() {
     const { scan } = this.session;
-    if (!scan || slice !== this.store.now.slice) return null;
-    return `ruler ${distance(scan, ends.slice(0, 2), ends.slice(2)).toFixed(1)} mm`;
+    const here = scan?.shape ? this.store.now.measures.filter(({ slice }) => slice === this.store.now.slice) : [];
+    return here.map((measure) => `${measure.kind} ${resultOf(scan, measure)}`);
   }
 
   #cursorIn(scan) {

@@ -1,34 +1,46 @@
-// What is shown, and the page's address: each is made from the other, so that every view can be shared.
+// What is shown, and the page's URL: each is made from the other, so that every view can be shared.
+
+import { parseMeasures, formatMeasures } from "./measures.js";
 
 /** Filters by their names in /v1/scans. */
-export const FILTERS = ["split", "scan_type", "sex", "age", "manufacturer", "pfirrmann"];
+export const FILTERS = ["split", "scan_type", "sex", "age", "manufacturer", "pfirrmann", "patient_id", "scan_id"];
 /** Classes of labels by their names in `labels=` of overlays. */
 export const CLASSES = ["vertebrae", "discs", "canal", "partial"];
+/** What dragging does. */
+export const TOOLS = ["move", "window", "ruler", "angle"];
+export const PANELS = ["scans", "stage", "details"];
+/** Orders of the list by their names in `sort=` of /v1/scans. */
+export const SORTS = ["", "age", "-age", "manufacturer", "-slices", "-magnetic_field_strength"];
 const SCAN_TYPES = ["t1", "t2", "t2_SPACE"];
 
 const INITIAL = Object.freeze({
   filters: {}, // name → the condition as /v1/scans takes it
+  sort: "",
   scan: null,
   slice: null, // null until the scan is known
   disc: null, // label of the chosen disc
   overlay: true,
   alpha: 0.35,
   outline: true,
-  hidden: [], // classes
+  hidden: [], // classes, and single labels
   window: "auto", // auto, full, pLO,HI
   windows: {}, // scan type → C,W, where one was dragged
   zoom: 1,
   centre: null, // row and column in the middle of the picture; null: of the scan
   linked: false,
-  measuring: false,
-  ruler: null, // slice, row, column, row, column
+  tool: "move",
+  measures: [], // {kind, slice, points}, see measures.js
+  panel: "stage", // the one that a small screen shows
+  folded: [], // panels at the sides that a large screen does not show
 });
 
-/** The state that an address's fragment describes. What cannot be read is left out. */
+/** The state that a URL's fragment describes. What cannot be read is left out. */
 export function parse(fragment) {
   const given = new URLSearchParams(fragment.replace(/^#/, ""));
+  const among = (name, values, initial) => (values.includes(given.get(name)) ? given.get(name) : initial);
   const state = { ...INITIAL, filters: {}, windows: {} };
   for (const name of FILTERS) if (given.get(name)) state.filters[name] = given.get(name);
+  state.sort = among("sort", SORTS, "");
   state.scan = given.get("scan");
   state.slice = whole(given.get("slice"));
   state.disc = whole(given.get("disc"));
@@ -36,7 +48,7 @@ export function parse(fragment) {
   state.outline = given.get("outline") !== "0";
   const alpha = numbers(given.get("alpha"), 1);
   if (alpha) state.alpha = between(alpha[0], 0, 1);
-  state.hidden = (given.get("hidden") ?? "").split(",").filter((name) => CLASSES.includes(name));
+  state.hidden = list(given.get("hidden")).map((name) => whole(name) ?? name).filter((name) => CLASSES.includes(name) || name > 0);
   if (isPreset(given.get("window"))) state.window = given.get("window");
   for (const type of SCAN_TYPES) {
     const window = numbers(given.get(`window_${type}`), 2);
@@ -46,8 +58,10 @@ export function parse(fragment) {
   if (zoom) state.zoom = between(zoom[0], MIN_ZOOM, MAX_ZOOM);
   state.centre = numbers(given.get("centre"), 2);
   state.linked = given.get("linked") === "1";
-  state.measuring = given.get("measure") === "1";
-  state.ruler = numbers(given.get("ruler"), 5);
+  state.tool = among("tool", TOOLS, "move");
+  state.measures = parseMeasures(given.get("measures") ?? "");
+  state.panel = among("panel", PANELS, "stage");
+  state.folded = list(given.get("folded")).filter((name) => ["scans", "details"].includes(name));
   return state;
 }
 
@@ -59,6 +73,7 @@ export function format(state) {
   const query = new URLSearchParams();
   const put = (name, value, isDefault) => isDefault || query.set(name, value);
   for (const name of FILTERS) put(name, state.filters[name], !state.filters[name]);
+  put("sort", state.sort, state.sort === "");
   put("scan", state.scan, !state.scan);
   put("slice", state.slice, state.slice === null);
   put("disc", state.disc, state.disc === null);
@@ -71,12 +86,14 @@ export function format(state) {
   put("zoom", Number(state.zoom.toFixed(3)), state.zoom === 1);
   put("centre", state.centre?.map((n) => Number(n.toFixed(2))).join(","), !state.centre);
   put("linked", "1", !state.linked);
-  put("measure", "1", !state.measuring);
-  put("ruler", state.ruler?.map((n) => Number(n.toFixed(1))).join(","), !state.ruler);
-  return `#${query.toString().replaceAll("%2C", ",")}`;
+  put("tool", state.tool, state.tool === "move");
+  put("measures", formatMeasures(state.measures), state.measures.length === 0);
+  put("panel", state.panel, state.panel === "stage");
+  put("folded", state.folded.join(","), state.folded.length === 0);
+  return `#${query.toString().replaceAll("%2C", ",").replaceAll("%3A", ":").replaceAll("%3B", ";")}`;
 }
 
-/** Holds the state and the address together, and notifies listeners. */
+/** Holds the state and the URL together, and notifies listeners. */
 export class Store {
   #listeners = [];
   #timer = null;
@@ -95,8 +112,8 @@ export class Store {
     this.#listeners.push(listener);
   }
 
-  /** Changes the state. A step that one would want to go back from is `push`ed; others replace the address, and not
-   * at every pixel of a drag, which browsers limit. */
+  /** Changes the state. A step that one would want to go back from is `push`ed; others replace the URL, and not at
+   * every pixel of a drag, which browsers limit. */
   set(patch, { push = false } = {}) {
     const next = { ...this.now, ...patch };
     if (push && format(next) !== format(this.now)) {
@@ -129,6 +146,8 @@ export function isPreset(text) {
 }
 
 export const between = (value, low, high) => Math.min(high, Math.max(low, value));
+
+const list = (text) => (text ?? "").split(",").filter((part) => part !== "");
 
 function whole(text) {
   return /^\d{1,6}$/.test(text ?? "") ? Number(text) : null;

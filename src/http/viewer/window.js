@@ -48,6 +48,9 @@ export function dragged(bounds, scan, right, down) {
   return [round(centre + down * step), Math.max(round(width + right * step), 2)].join(",");
 }
 
+/** The window after a step of the keyboard, worth a drag of twenty pixels. */
+export const adjusted = (bounds, scan, right, down) => dragged(bounds, scan, 20 * right, 20 * down);
+
 /** Greys, opaque, of stored values. */
 export function paint(values, { low, high }, pixels) {
   const grey = (value) => {
