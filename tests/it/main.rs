@@ -18,6 +18,7 @@ mod migrations;
 mod power_failure;
 mod program;
 mod resampling;
+mod resources;
 mod revisions;
 mod shards;
 mod snapshots;
