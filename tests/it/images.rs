@@ -374,7 +374,14 @@ fn a_damaged_chunk_is_a_clear_error_for_that_slice_alone() {
     bytes[100] ^= 4;
     std::fs::write(&chunk, bytes).unwrap();
     let service = Service::over(data.path());
-    assert_eq!(service.problem("/v1/scans/1_t1/slices/2/image.png", 500)["code"], "internal_error");
+    // The last one is sent band by band.
+    for file in ["image.png", "image.npy", "pair.npz", "image.npy?size=2048"] {
+        assert_eq!(
+            service.problem(&format!("/v1/scans/1_t1/slices/2/{file}"), 500)["code"],
+            "internal_error",
+            "{file}"
+        );
+    }
     assert_eq!(service.get("/v1/scans/1_t1/slices/1/image.png").status, StatusCode::OK);
     assert_eq!(service.get("/v1/scans/1_t1/slices/2/mask.png").status, StatusCode::OK);
 }

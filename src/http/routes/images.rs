@@ -6,7 +6,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
-use futures_util::TryStreamExt;
+use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::http::extract::{ScanPath, SlicePath};
 use crate::http::responses::caching::{CachePolicy, Caching, Validator};
@@ -16,7 +16,9 @@ use crate::http::responses::problem::Problem;
 use crate::http::responses::provenance::named;
 use crate::http::state::{ApiRequest, App};
 use crate::imaging::{ImageKind, ImageQuery};
-use crate::renderer::{CacheStatus, Catalogue, RenderRequest, RenderedImage, RendererError, SliceName, assembled};
+use crate::renderer::{
+    CacheStatus, Catalogue, Part, RenderRequest, RenderedImage, RendererError, SliceName, assembled,
+};
 
 /// An image changes only when its scan is imported anew from other files. Clients may keep it for a while and ask again
 /// with its tag, which costs nothing.
@@ -83,12 +85,24 @@ async fn unrendered(
     let len = renderer.file_len(render_request).await;
     let value_mapping = renderer.value_mapping(render_request).await?;
     let parts = if request.method == Method::HEAD { Vec::new() } else { renderer.parts(render_request) };
-    let body = Body::from_stream(assembled(parts.into_iter()).inspect_err(stream_error));
-    let mut response = caching.attach(Response::new(body));
+    let mut response = caching.attach(Response::new(begun(parts).await?));
     let headers = response.headers_mut();
     headers.extend(len.map(|len| (header::CONTENT_LENGTH, HeaderValue::from(len))));
     describe(headers, render_request.file().0, value_mapping, render_request.pixel_mm());
     Ok(response)
+}
+
+/// A body whose beginning is rendered: what fails before that is a problem, and not an aborted response.
+async fn begun(parts: Vec<Part>) -> Result<Body, RendererError> {
+    let mut chunks = assembled(parts.into_iter()).boxed();
+    let mut first = Vec::new();
+    // The header of the file, and the first band.
+    while first.len() < 2
+        && let Some(chunk) = chunks.try_next().await?
+    {
+        first.push(Ok(chunk));
+    }
+    Ok(Body::from_stream(stream::iter(first).chain(chunks).inspect_err(stream_error)))
 }
 
 fn describe(
