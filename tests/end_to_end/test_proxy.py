@@ -216,7 +216,10 @@ def guarded(program, release, data, tmp_path):
         tokens.append(made.stderr.split()[-1])
         with file.open("a") as lines:
             lines.write(made.stdout)
-    flags = ("--token-file", file)
+    # One secret for both: a URL that one of them signed is valid on the other.
+    secret = tmp_path / "secret"
+    secret.write_text("5e" * 32 + "\n")
+    flags = ("--token-file", file, "--signing-secret-file", secret)
     with server(program, release, data, *flags) as first, server(program, release, data, *flags) as second:
         with Proxy(tmp_path / "nginx", [first, second]) as proxy:
             yield proxy, tokens
