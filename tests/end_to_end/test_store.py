@@ -1,11 +1,14 @@
 """The data folder opens in zarr-python and holds what the files hold."""
 
+import gzip
 import shutil
+import subprocess
 from pathlib import Path
 
 import files
 import numpy as np
 import pytest
+import SimpleITK as sitk
 import zarr
 from releases import EXTREMES_TOO
 from service import Service
@@ -38,6 +41,38 @@ def test_a_slice_is_one_chunk(service, scans):
         group = group_of(service, scan)
         for path in ("image", "labels/spider/0"):
             assert group[path].chunks == (1, *group[path].shape[1:]), (scan, path)
+
+
+@EXTREMES_TOO
+def test_viewers_start_with_a_window_of_the_foreground(service, scans):
+    for scan in scans:
+        volume = files.canonical_array(service.source, "images", scan)
+        foreground = volume[volume > (volume.min() + volume.mean()) / 2]
+        low, high = np.percentile(foreground if foreground.size else volume, [0.5, 99.5])
+        [channel] = group_of(service, scan).attrs["ome"]["omero"]["channels"]
+        window = channel["window"]
+        assert (window["min"], window["max"]) == (volume.min(), volume.max()), scan
+        if high > low:
+            assert (window["start"], window["end"]) == pytest.approx((low, high)), scan
+        assert window["min"] <= window["start"] <= window["end"] <= window["max"], scan
+
+
+def test_a_gzip_stream_is_read_as_simpleitk_reads_it(program, synthetic, tmp_path):
+    source, data = tmp_path / "source", tmp_path / "data"
+    shutil.copytree(synthetic.source, source)
+    scan = files.scans(source)[0]
+    path = source / "images" / f"{scan}.mha"
+    before = sitk.GetArrayFromImage(sitk.ReadImage(path))
+    sitk.WriteImage(sitk.ReadImage(path), path, useCompression=False)
+    header, end, voxels = path.read_bytes().partition(b"ElementDataFile = LOCAL\n")
+    packed = gzip.compress(voxels)
+    assert b"CompressedData = False" in header
+    header = header.replace(b"CompressedData = False", b"CompressedData = True\nCompressedDataSize = %d" % len(packed))
+    path.write_bytes(header + end + packed)
+    assert np.array_equal(sitk.GetArrayFromImage(sitk.ReadImage(path)), before)
+    subprocess.run([program, "import", source, "--data", data], check=True, timeout=300)
+    image = zarr.open_group(str(folder_of(data, scan)), mode="r", zarr_format=3)["image"]
+    assert np.array_equal(image[:], files.canonical_array(synthetic.source, "images", scan))
 
 
 @EXTREMES_TOO
