@@ -24,7 +24,7 @@ use crate::renderer::{Part, RendererError, assembled, assembled_range};
 const LARGEST_DIGESTED: u64 = 64 << 20;
 
 /// What a request asks of a file of `len` bytes.
-pub(in crate::http) fn asked(request: &HeaderMap, validator: &Validator, len: u64) -> ByteRange {
+pub(in crate::http) fn requested_range(request: &HeaderMap, validator: &Validator, len: u64) -> ByteRange {
     let same_file = if_range_holds(request, validator, SystemTime::now());
     let range = request.get(header::RANGE).and_then(|value: &HeaderValue| value.to_str().ok());
     range.filter(|_| same_file).map_or(ByteRange::Whole, |range| ByteRange::of(range, len))
@@ -55,14 +55,14 @@ impl InMemoryFile {
             return response;
         }
         let len = self.bytes.len() as u64;
-        let response = match asked(request, &self.validator, len) {
+        let response = match requested_range(request, &self.validator, len) {
             ByteRange::Whole => self.bytes.into_response(),
             ByteRange::Part(part) => {
                 let range = format!("bytes {}-{}/{len}", part.start, part.end - 1);
                 let bytes = self.bytes.slice(part.start as usize..part.end as usize);
                 (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, range)], bytes).into_response()
             }
-            ByteRange::Nothing => return beyond(len),
+            ByteRange::Nothing => return range_not_satisfiable(len),
         };
         let mut response = caching(&self.validator).attach(response);
         let headers = response.headers_mut();
@@ -97,10 +97,10 @@ impl StreamedFile {
         if let Some(response) = decided(&self.validator, request) {
             return Ok(response);
         }
-        let range = match asked(request, &self.validator, len) {
+        let range = match requested_range(request, &self.validator, len) {
             ByteRange::Whole => 0..len,
             ByteRange::Part(part) => part,
-            ByteRange::Nothing => return Ok(beyond(len)),
+            ByteRange::Nothing => return Ok(range_not_satisfiable(len)),
         };
         let digest = if wants_digest(request) && len <= LARGEST_DIGESTED {
             Some(app.digest(&self.validator.tag, parts()).await?)
@@ -123,10 +123,10 @@ impl StreamedFile {
         if let Some(response) = decided(&self.validator, request) {
             return response;
         }
-        let range = match asked(request, &self.validator, len) {
+        let range = match requested_range(request, &self.validator, len) {
             ByteRange::Whole => 0..len,
             ByteRange::Part(part) => part,
-            ByteRange::Nothing => return beyond(len),
+            ByteRange::Nothing => return range_not_satisfiable(len),
         };
         self.partial(len, range.clone(), Body::from_stream(cut(chunks, range).inspect_err(stream_error)))
     }
@@ -209,7 +209,7 @@ pub(in crate::http) async fn digest_of(
 }
 
 /// 416: the range lies beyond the end of the file.
-pub(in crate::http) fn beyond(len: u64) -> Response {
+pub(in crate::http) fn range_not_satisfiable(len: u64) -> Response {
     let detail = format!("the file has {len} bytes, and none of them are in the requested range");
     let problem = Problem::new(Code::RangeNotSatisfiable, detail);
     ([(header::CONTENT_RANGE, format!("bytes */{len}"))], problem).into_response()
@@ -225,7 +225,7 @@ mod tests {
         let of = |if_range: &'static str| {
             let range = (header::RANGE, HeaderValue::from_static("bytes=0-3"));
             let headers = HeaderMap::from_iter([range, (header::IF_RANGE, HeaderValue::from_static(if_range))]);
-            asked(&headers, &Validator::of_tag(EntityTag::of(&["x"])), 10)
+            requested_range(&headers, &Validator::of_tag(EntityTag::of(&["x"])), 10)
         };
         let own = EntityTag::of(&["x"]).header().to_str().unwrap().to_owned().leak();
         assert_eq!(of(own), ByteRange::Part(0..4));

@@ -13,7 +13,7 @@ use crate::http::extract::ExportPath;
 use crate::http::responses::byte_range::ByteRange;
 use crate::http::responses::caching::{CachePolicy, Caching, Validator};
 use crate::http::responses::entity_tag::EntityTag;
-use crate::http::responses::files::{asked, beyond};
+use crate::http::responses::files::{range_not_satisfiable, requested_range};
 use crate::http::responses::problem::{Code, Problem};
 use crate::http::state::App;
 use crate::store::ExportedFile;
@@ -58,10 +58,10 @@ pub(in crate::http) async fn show(
     if let Some(response) = caching.decided(&headers) {
         return Ok(response);
     }
-    let (range, status) = match asked(&headers, &validator, file.bytes) {
+    let (range, status) = match requested_range(&headers, &validator, file.bytes) {
         ByteRange::Whole => (0..file.bytes, StatusCode::OK),
         ByteRange::Part(part) => (part, StatusCode::PARTIAL_CONTENT),
-        ByteRange::Nothing => return Ok(beyond(file.bytes)),
+        ByteRange::Nothing => return Ok(range_not_satisfiable(file.bytes)),
     };
     let content_range = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), file.bytes);
     let len = range.end - range.start;
