@@ -2,6 +2,7 @@
 //! a slice, checks what the input claims before it allocates, and returns an error rather than a guess.
 
 pub mod hugging_face;
+pub mod inflate;
 pub mod metaimage;
 pub mod nifti;
 pub mod npy;

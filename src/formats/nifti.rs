@@ -1,8 +1,12 @@
 //! The header of NIfTI-1 files (`.nii`); the voxels follow it as plain bytes.
 //!
-//! Format: <https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h>. One file, little-endian, no extensions. Both ways to
-//! say where the voxels are (`sform`, the affine itself, and `qform`, a rotation) are given and agree, because readers
-//! differ in which they take.
+//! Format: <https://nifti.nimh.nih.gov/pub/dist/src/niftilib/nifti1.h>. Written as one file, little-endian, without
+//! extensions. Both ways to say where the voxels are (`sform`, the affine itself, and `qform`, a rotation) are given and
+//! agree, because readers differ in which they take; [`read_header`] takes the first that is there.
+
+mod read;
+
+pub use read::{Header, NiftiError, read_header};
 
 use crate::volume::{Axis, ElementType, Geometry};
 

@@ -1,6 +1,11 @@
 //! The header of numpy's `.npy` files; the array follows it as plain bytes.
 //!
-//! The bytes are the ones that numpy itself writes. Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>, version 1.0.
+//! The bytes are the ones that numpy itself writes. Format: <https://numpy.org/doc/stable/reference/generated/numpy.lib.format.html>,
+//! written in version 1.0 and read in every version.
+
+mod read;
+
+pub use read::{Header, NpyError, read_header};
 
 use crate::volume::ElementType;
 

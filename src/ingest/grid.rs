@@ -1,6 +1,6 @@
 //! Whether an image and a mask are of the same grid.
 
-use crate::volume::{Geometry, Point};
+use crate::volume::Geometry;
 
 /// Direction cosines of image and mask differ in their last digits in the release itself; more is worth a note.
 const DIRECTION_TOLERANCE: f64 = 1e-6;
@@ -14,7 +14,7 @@ pub(super) fn compare(image: &Geometry, mask: &Geometry) -> Result<Vec<String>, 
     if image.shape() != mask.shape() {
         return Err(format!("the image has {} voxels and the mask {}", shape(image), shape(mask)));
     }
-    let distance = corners(image).zip(corners(mask)).map(|(a, b)| distance_mm(a, b)).fold(0.0, f64::max);
+    let distance = image.largest_offset_mm(mask);
     let half_voxel = image.spacing_mm().into_iter().fold(f64::INFINITY, f64::min) / 2.0;
     if distance > half_voxel {
         return Err(format!("their grids lie up to {distance:.3} mm apart, more than half a voxel"));
@@ -42,16 +42,6 @@ fn notes(image: &Geometry, mask: &Geometry) -> Vec<String> {
 fn shape(geometry: &Geometry) -> String {
     let [k, j, i] = geometry.shape();
     format!("{i} × {j} × {k}")
-}
-
-fn corners(geometry: &Geometry) -> impl Iterator<Item = Point> + '_ {
-    let last = geometry.shape().map(|len| (len - 1) as f64);
-    (0..8)
-        .map(move |corner| geometry.world([0, 1, 2].map(|axis| if corner >> axis & 1 == 1 { last[axis] } else { 0.0 })))
-}
-
-fn distance_mm(a: Point, b: Point) -> f64 {
-    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }
 
 #[cfg(test)]

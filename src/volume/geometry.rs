@@ -81,4 +81,17 @@ impl Geometry {
         }
         point
     }
+
+    /// How far a voxel of this grid lies at most from the voxel of the same index in another grid, in millimetres. Compares the
+    /// corners, where the distance is largest. The grids have one shape.
+    #[must_use]
+    pub fn largest_offset_mm(&self, other: &Self) -> f64 {
+        let last = self.shape().map(|len| len.saturating_sub(1) as f64);
+        let corner = |n: usize| [0, 1, 2].map(|axis: usize| if n >> axis & 1 == 1 { last[axis] } else { 0.0 });
+        (0..8).map(|n| distance_mm(self.world(corner(n)), other.world(corner(n)))).fold(0.0, f64::max)
+    }
+}
+
+fn distance_mm(a: Point, b: Point) -> f64 {
+    a.iter().zip(b).map(|(a, b)| (a - b).powi(2)).sum::<f64>().sqrt()
 }

@@ -48,6 +48,26 @@ impl Orientation {
         Self { source_axis, flipped }
     }
 
+    /// From the axes of one grid to those of another, by the directions alone: each target axis is the source axis that lies
+    /// along it, flipped where the two run against each other.
+    #[must_use]
+    pub fn between(source: &Geometry, target: &Geometry) -> Self {
+        let cosine = |t: usize, s: usize| -> f64 {
+            let (target, source) = (target.axes[t].direction, source.axes[s].direction);
+            target.iter().zip(source).map(|(a, b)| a * b).sum()
+        };
+        let source_axis = best_permutation(|p| (0..3).map(|t| cosine(t, p[t]).abs()).sum());
+        Self { source_axis, flipped: [0, 1, 2].map(|t| cosine(t, source_axis[t]) < 0.0) }
+    }
+
+    /// Every permutation of the axes with every combination of flips: 48.
+    pub fn all() -> impl Iterator<Item = Self> {
+        let flips = |n: usize| [0, 1, 2].map(|axis: usize| n >> axis & 1 == 1);
+        PERMUTATIONS
+            .into_iter()
+            .flat_map(move |source_axis| (0..8).map(move |n| Self { source_axis, flipped: flips(n) }))
+    }
+
     /// The way back.
     #[must_use]
     pub fn inverse(self) -> Self {
@@ -111,12 +131,17 @@ impl Orientation {
 /// For each of the given world axes the array axis that lies nearest to it.
 fn nearest_axes(geometry: &Geometry, world: [usize; 3]) -> [usize; 3] {
     // Score by world x, y, z whatever order was requested, so that ties are broken alike.
-    let score = |p: [usize; 3]| -> f64 { (0..3).map(|w| geometry.axes[p[w]].direction[w].abs()).sum() };
+    let best = best_permutation(|p| (0..3).map(|w| geometry.axes[p[w]].direction[w].abs()).sum());
+    world.map(|w| best[w])
+}
+
+/// The permutation with the largest score; the first of those that are a tie.
+fn best_permutation(score: impl Fn([usize; 3]) -> f64) -> [usize; 3] {
     let mut best = PERMUTATIONS[0];
     for candidate in PERMUTATIONS {
         if score(candidate) > score(best) + TIE {
             best = candidate;
         }
     }
-    world.map(|w| best[w])
+    best
 }
