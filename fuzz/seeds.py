@@ -3,7 +3,9 @@
     python3 fuzz/seeds.py
 """
 
+import gzip
 import json
+import struct
 import zlib
 from pathlib import Path
 
@@ -104,6 +106,32 @@ def labels() -> list[str]:
     ]
 
 
+def masks() -> dict[str, bytes]:
+    """On the grid of the fuzz target: 2 x 3 x 4 voxels (i, j, k), half a millimetre apart."""
+    labels = bytes([0, 1, 1, 201, 0, 100, 7, 7] * 3)
+    own = {"ElementSpacing": "0.5 0.5 0.5", "ElementType": "MET_UCHAR"}
+    dictionary = b"{'descr': '|u1', 'fortran_order': False, 'shape': (4, 3, 2), }\n"
+    # Where i, j, k go to, right, front and head being positive.
+    affine = (-0.5, 0.0, 0.0, 0.0, 0.0, -0.5, 0.0, 0.0, 0.0, 0.0, 0.5, 0.0)
+    nifti = bytearray(352)
+    for place, layout, values in (
+        (0, "<i", (348,)), (40, "<8h", (3, 2, 3, 4, 1, 1, 1, 1)), (70, "<2h", (2, 8)), (76, "<4f", (1, 0.5, 0.5, 0.5)),
+        (108, "<2f", (352, 1)), (254, "<h", (1,)), (280, "<12f", affine), (344, "4s", (b"n+1\0",)),
+    ):
+        struct.pack_into(layout, nifti, place, *values)
+    nifti += labels
+    canonical = b"\x93NUMPY\x01\0" + struct.pack("<H", len(dictionary)) + dictionary
+    return {
+        "mha": header(**own) + labels,
+        "mha-zlib": header(**own, CompressedData="True") + zlib.compress(labels, 1),
+        "mha-turned": header(**own | {"TransformMatrix": "0 0 -1 1 0 0 0 -1 0"}) + labels,
+        "nii": bytes(nifti),
+        "nii-gz": gzip.compress(nifti, 1, mtime=0),
+        "npy": canonical + labels,
+        "npy-fortran": canonical.replace(b"False", b"True ") + labels,
+    }
+
+
 def numbered(texts: list[str]) -> dict[str, bytes]:
     return {f"{n:02}": text.encode() for n, text in enumerate(texts)}
 
@@ -111,7 +139,7 @@ def numbered(texts: list[str]) -> dict[str, bytes]:
 def main() -> None:
     corpora = {
         "metaimage": metaimage(), "overview": table(OVERVIEW), "gradings": table(GRADINGS), "pictures": numbered(pictures()),
-        "listings": numbered(listings()), "ranges": numbered(ranges()), "labels": numbered(labels()),
+        "listings": numbered(listings()), "ranges": numbered(ranges()), "labels": numbered(labels()), "masks": masks(),
     }
     for target, inputs in corpora.items():
         folder = HERE / "corpus" / target

@@ -3,6 +3,7 @@
 mod check;
 mod demo;
 mod download;
+mod evaluate;
 mod export;
 mod healthcheck;
 mod import;
@@ -47,6 +48,8 @@ enum Command {
     Check(check::Check),
     /// Write files for others' loaders: Hugging Face datasets, webdataset, nnU-Net.
     Export(export::Export),
+    /// Score a folder of predicted masks against the true ones.
+    Evaluate(evaluate::Evaluate),
     /// Create a token: it is printed to standard error, the line for the token file to standard output.
     Token(token::Token),
     /// Ask a running server whether it is ready; for containers without curl.
@@ -55,7 +58,7 @@ enum Command {
 
 /// Runs the command that the process's arguments name.
 ///
-/// Exit code 0: done; 1: done in part (import: some scans were refused) or not healthy; 2: not done; 130: interrupted twice.
+/// Exit code 0: done; 1: done in part (import: some scans were refused; evaluate: some predictions are missing or were refused) or not healthy; 2: not done; 130: interrupted twice.
 #[must_use]
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
@@ -75,6 +78,7 @@ pub fn main() -> ExitCode {
         Command::Serve(serve) => serve::run(&serve, &runtime),
         Command::Export(export) => runtime.block_on(export::run(&export)),
         Command::Check(check) => runtime.block_on(check::run(&check)),
+        Command::Evaluate(evaluate) => runtime.block_on(evaluate::run(&evaluate)),
         Command::Token(token) => token::run(&token).map(|()| ExitCode::SUCCESS),
         Command::Healthcheck(check) => runtime.block_on(healthcheck::run(&check)).map(|()| ExitCode::SUCCESS),
     };

@@ -14,6 +14,7 @@ pub mod auth;
 pub mod cli;
 pub mod download;
 mod environment;
+pub mod evaluation;
 pub mod export;
 pub mod formats;
 pub mod http;

@@ -4,6 +4,7 @@
 mod assembly;
 mod cache;
 mod catalogue;
+mod mask;
 mod poll;
 mod render;
 mod request;

@@ -68,8 +68,8 @@ class Group:
 GROUPS = [
     Group(
         "conformance",
-        "against SimpleITK, nibabel, scikit-image, Pillow, OpenCV, zarr-python, pandas and numpy",
-        ("voxels", "store", "windows", "images", "filters", "hugging_face", "tables", "editions", "queries", "training", "demo"),
+        "against SimpleITK, nibabel, scikit-image, SciPy, MedPy, Pillow, OpenCV, zarr-python, pandas and numpy",
+        ("voxels", "store", "windows", "images", "filters", "hugging_face", "tables", "editions", "queries", "training", "demo", "evaluation"),
         basic=True,
     ),
     Group("api", "the OpenAPI document, schemathesis, a generated client, the documented examples", ("openapi", "api_docs")),

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, Union
 import httpx
 import numpy as np
 
-from . import arrays
+from . import _masks, arrays
 from ._errors import WrongSampleError
 from ._http import Http, length
 from ._images import Affine, Batch, Image, Pair
+from ._masks import Mask
 from ._parameters import Value, segment
 from ._progress import Bar, Progress, ignore
 
@@ -201,6 +202,18 @@ class Client:
         body, headers = self.http.body(path, rendering, self.progress)
         shown = _shown(headers, path, scan_id, slice)
         return Image(arrays.array(body), _affine(headers), scan_id, shown)
+
+    # Evaluation
+
+    def evaluate(self, scan_id: str, mask: Mask, **parameters: Value) -> Row:
+        """Scores a predicted mask of a whole scan against the true one.
+
+        `mask` is an array in the layout of `volume(scan_id, mask=True)` (or in the one that `layout=` names), the path of a .mha,
+        .nii, .nii.gz or .npy file, or an image of SimpleITK, nibabel or this package; all but arrays are aligned by their affine.
+        `rule="spider"` gives the numbers of the challenge's own script, `map="semantic"` scores classes.
+        """
+        path = f"/v1/scans/{segment(scan_id)}/evaluation"
+        return dict(self.http.json(path, parameters, content=_masks.encoded(mask)))
 
     # Files
 

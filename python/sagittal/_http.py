@@ -57,14 +57,14 @@ class Http:
         if client := self._clients.pop(os.getpid(), None):
             client.close()
 
-    def json(self, path: str, parameters: Mapping[str, Value] | None = None) -> Any:
-        """A JSON document."""
+    def json(self, path: str, parameters: Mapping[str, Value] | None = None, content: bytes | None = None) -> Any:
+        """A JSON document; what the server says to `content`, if there is some."""
 
         def read(response: httpx.Response) -> Any:
             response.read()
             return response.json()
 
-        return self.attempt(path, parameters or {}, read, compressed=True)
+        return self.attempt(path, parameters or {}, read, compressed=True, content=content)
 
     def body(
         self, path: str, parameters: Mapping[str, Value], progress: Progress = ignore, json: Any = None
@@ -94,12 +94,13 @@ class Http:
         json: Any = None,
         compressed: bool = False,
         method: str = "GET",
+        content: bytes | None = None,
     ) -> T:
         """What `read` makes of a response, after as many attempts as it takes and as there may be."""
         for attempt in range(1, self.attempts + 1):
             is_last = attempt == self.attempts
             try:
-                with self.response(path, parameters, json, compressed, method) as response:
+                with self.response(path, parameters, json, compressed, method, content) as response:
                     return read(response)
             except ProblemError as problem:
                 if is_last or not problem.is_temporary:
@@ -118,13 +119,20 @@ class Http:
 
     @contextmanager
     def response(
-        self, path: str, parameters: Mapping[str, Value], json: Any = None, compressed: bool = False, method: str = "GET"
+        self,
+        path: str,
+        parameters: Mapping[str, Value],
+        json: Any = None,
+        compressed: bool = False,
+        method: str = "GET",
+        content: bytes | None = None,
     ) -> Iterator[httpx.Response]:
         """One attempt: a response whose body has not been read. Raises `ProblemError` for an error status."""
         client = self.client()
         # httpx takes an empty list for "no query" and would cut off the path's own.
         query = httpx.QueryParams(encoded(parameters)) if parameters else None
-        request = client.build_request(method if json is None else "POST", path, params=query, json=json)
+        is_posted = json is not None or content is not None
+        request = client.build_request("POST" if is_posted else method, path, params=query, json=json, content=content)
         if not compressed:
             # Arrays are sent as they are, so that their length is known.
             request.headers["accept-encoding"] = "identity"

@@ -111,6 +111,9 @@ pub(super) struct ServerSettings {
     /// Bytes of a body.
     #[arg(long, env = "SAGITTAL_MAX_BODY_BYTES", default_value_t = 2 << 20)]
     max_body_bytes: usize,
+    /// Bytes of a body that is a mask, to be scored; never more than the memory for one response.
+    #[arg(long, env = "SAGITTAL_MAX_MASK_BYTES", default_value_t = 256 << 20)]
+    max_mask_bytes: usize,
     /// Slices of one batch.
     #[arg(long, env = "SAGITTAL_MAX_BATCH", default_value_t = 4096)]
     max_batch: usize,
@@ -152,6 +155,7 @@ impl ServerSettings {
         Limits {
             url_bytes: self.max_url_bytes,
             body_bytes: self.max_body_bytes,
+            mask_bytes: self.max_mask_bytes,
             batch_slices: self.max_batch,
             body_time: Duration::from_secs_f64(self.body_seconds),
             response_time: Duration::from_secs_f64(self.response_seconds),

@@ -49,8 +49,8 @@ pub(super) struct SlicePath(pub(super) String);
 pub(super) struct RawPairs(pub(super) Vec<(String, String)>);
 
 /// The whole body, within the limits of size and time. Memory is reserved for it before the first byte is read.
-pub(super) async fn body_bytes(body: Body, app: &App) -> Result<Bytes, Problem> {
-    let Limits { body_bytes: most, body_time: time, .. } = *app.limits();
+pub(super) async fn body_bytes(body: Body, app: &App, most: usize) -> Result<Bytes, Problem> {
+    let Limits { body_time: time, .. } = *app.limits();
     let too_long = || Problem::new(Code::BodyTooLarge, format!("the body is longer than {most} bytes"));
     // Before the first read, which tells a client that waits for `100 Continue` to send the body.
     if body.size_hint().lower() > most as u64 {
@@ -81,9 +81,17 @@ pub(super) fn require_json(headers: &HeaderMap) -> Result<(), Problem> {
     if media_type.is_none_or(|media_type| media_type.essence() != JSON) {
         return Err(unsupported(format!("the Content-Type of the body is {sent:?}")));
     }
+    refuse_compressed(headers)
+}
+
+/// Refuses a body that HTTP says is compressed.
+pub(super) fn refuse_compressed(headers: &HeaderMap) -> Result<(), Problem> {
     match headers.get(header::CONTENT_ENCODING).filter(|coding| !coding.as_bytes().eq_ignore_ascii_case(b"identity")) {
         None => Ok(()),
-        Some(coding) => Err(unsupported(format!("the body is compressed ({coding:?}), and is read uncompressed only"))),
+        Some(coding) => Err(Problem::new(
+            Code::UnsupportedMediaType,
+            format!("the body is compressed ({coding:?}), and is read without Content-Encoding only"),
+        )),
     }
 }
 

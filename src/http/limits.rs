@@ -7,6 +7,8 @@ pub struct Limits {
     pub url_bytes: usize,
     /// Bytes of a body.
     pub body_bytes: usize,
+    /// Bytes of a body that is a mask, to be scored.
+    pub mask_bytes: usize,
     /// Slices of a batch.
     pub batch_slices: usize,
     /// How long a body may take to arrive.
@@ -22,6 +24,7 @@ impl Default for Limits {
         Self {
             url_bytes: 16 << 10,
             body_bytes: 2 << 20,
+            mask_bytes: 256 << 20,
             batch_slices: 4096,
             body_time: Duration::from_secs(30),
             response_time: Duration::from_secs(60),

@@ -13,7 +13,7 @@ use serde_json::{Map, Value as Json, json};
 use super::responses::caching::Validator;
 use super::responses::files::InMemoryFile;
 use super::responses::problem::{Code, ProblemBody};
-use super::routes::route::{Operation, Route};
+use super::routes::route::{BodyOf, Operation, Route};
 use super::routes::tables::Format;
 use crate::params::{Form, Parameter};
 use crate::spider::dataset;
@@ -48,6 +48,7 @@ pub(super) fn document(routes: &[Route]) -> Json {
             { "name": "dataset", "description": "what the data set is, and one scan or patient at a time" },
             { "name": "images", "description": "slices, masks and overlays, in any size" },
             { "name": "training", "description": "volumes, image-mask pairs, batches and streams" },
+            { "name": "evaluation", "description": "scores of predicted masks" },
             { "name": "service", "description": "the service itself" },
         ],
         "paths": paths,
@@ -133,8 +134,11 @@ fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, sha
     let mut told =
         json!({ "operationId": id, "tags": [tag], "summary": summary, "parameters": all, "responses": responses });
     if let Some(body) = body {
-        let schema = body(generator).to_value();
-        told["requestBody"] = json!({ "required": true, "content": { "application/json": { "schema": schema } } });
+        let content = match body {
+            BodyOf::Json(schema) => json!({ "application/json": { "schema": schema(generator).to_value() } }),
+            BodyOf::Bytes => json!({ "application/octet-stream": { "schema": {} } }),
+        };
+        told["requestBody"] = json!({ "required": true, "content": content });
     }
     told
 }
@@ -146,6 +150,7 @@ fn can_happen(code: Code, route: &Route) -> bool {
     let is_training = route.operation.tag == "training";
     let is_picture = route.operation.tag == "images" || is_training;
     let is_table = route.operation.tag == "tables";
+    let is_evaluation = route.operation.tag == "evaluation";
     match code {
         Code::UnknownParameter | Code::RepeatedParameter => route.operation.tag != "service",
         Code::InvalidValue | Code::ConflictingParameters => !route.operation.parameters.is_empty(),
@@ -157,11 +162,11 @@ fn can_happen(code: Code, route: &Route) -> bool {
         Code::UnknownSlice => path.contains("/{k}") || is_training,
         Code::UnknownDisc => path.contains("/{label}"),
         Code::LayoutUnavailable => path.ends_with("/slices") || path.ends_with("/{k}"),
-        Code::WindowUnavailable
-        | Code::OutputTooLarge
-        | Code::Overloaded
-        | Code::ScanReplaced
-        | Code::StorageUnreachable => is_picture,
+        Code::WindowUnavailable => is_picture,
+        Code::OutputTooLarge | Code::Overloaded | Code::ScanReplaced | Code::StorageUnreachable => {
+            is_picture || is_evaluation
+        }
+        Code::GridMismatch => is_evaluation,
         Code::UnknownPatient => of_patient,
         Code::UnknownProblem => path == "/problems/{code}",
         Code::QueryTooSlow => is_table || path == "/v1/stats" || path == "/v1/stream.tar",

@@ -4,6 +4,7 @@ pub(super) mod audit;
 pub(super) mod bodies;
 pub(super) mod croissant;
 pub(super) mod dataset;
+pub(super) mod evaluation;
 pub(super) mod exports;
 pub(super) mod health;
 pub(super) mod images;
@@ -36,6 +37,7 @@ use audit::AuditBody;
 use auth::SignedBody;
 use bodies::{LabelBody, ScanDetail};
 use dataset::DatasetBody;
+use evaluation::EvaluationBody;
 use exports::ExportBody;
 use health::{AliveBody, ReadyBody};
 use listing::Listing;
@@ -47,6 +49,7 @@ use stats::StatsBody;
 use training::Batch;
 
 const DATA: &str = "dataset";
+const EVALUATION: &str = "evaluation";
 const SERVICE: &str = "service";
 const TRAINING: &str = "training";
 
@@ -158,6 +161,12 @@ pub(super) fn table() -> Vec<Route> {
         )
         .taking(&training::stream_parameters())
         .with_ranges(),
+        Route::json_of_file::<EvaluationBody, _>(
+            "/v1/scans/{id}/evaluation",
+            evaluation::score,
+            (EVALUATION, "post_evaluation", "Score a predicted mask"),
+        )
+        .taking(&evaluation::PARAMETERS),
         Route::json::<Listing<ExportBody>, _>(
             "/v1/exports",
             exports::list,

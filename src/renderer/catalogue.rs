@@ -66,6 +66,14 @@ impl Catalogue {
         self.scan(scan).map(|found| found.geometry).ok_or(RendererError::UnknownScan(scan))
     }
 
+    /// From the axes of an imported scan's file to the canonical ones.
+    ///
+    /// # Errors
+    /// [`RendererError::UnknownScan`].
+    pub fn orientation(&self, scan: ScanId) -> Result<Orientation, RendererError> {
+        self.scan(scan).map(|found| found.facts.orientation).ok_or(RendererError::UnknownScan(scan))
+    }
+
     /// Where the voxels of an imported scan are: its name changes when its contents do.
     #[must_use]
     pub fn group(&self, scan: ScanId) -> Option<&GroupName> {

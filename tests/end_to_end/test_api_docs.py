@@ -1,4 +1,4 @@
-"""docs/api.md, docs/training.md and python/README.md: every example runs against the demo as it stands there, and shows what it says."""
+"""docs/api.md, training.md and evaluation.md, and python/README.md: every example runs against the demo as it stands there, and shows what it says."""
 
 import os
 import re
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
-PAGES = "".join((DOCS / name).read_text() for name in ("api.md", "training.md", "../python/README.md"))
+PAGES = "".join((DOCS / name).read_text() for name in ("api.md", "training.md", "evaluation.md", "../python/README.md"))
 BLOCK = re.compile(r"^```(sh|python)\n(.*?)^```\n(?:```output\n(.*?)^```\n)?", re.MULTILINE | re.DOTALL)
 EXAMPLES = [(f"{n}-{kind}", kind, code, shown) for n, (kind, code, shown) in enumerate(BLOCK.findall(PAGES))]
 

@@ -23,12 +23,13 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     modules
 }
 
-const ALL: [&str; 20] = [
+const ALL: [&str; 21] = [
     "audit",
     "auth",
     "cli",
     "download",
     "environment",
+    "evaluation",
     "export",
     "formats",
     "http",

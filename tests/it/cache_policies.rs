@@ -7,9 +7,11 @@ use std::path::{Path, PathBuf};
 
 use axum::body::Body;
 use axum::http::{Method, Request, StatusCode};
+use sagittal::formats::npy;
+use sagittal::volume::ElementType;
 use serde_json::Value as Json;
 
-use crate::support::{Answer, Release, Service};
+use crate::support::{Answer, Release, SHAPE, Service};
 
 /// How long a cache may keep a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,7 +35,7 @@ use Policy::{Fresh, NoStore, Revalidate};
 
 /// Route as the documentation names it, an example of it, what it depends on, how long it may be kept.
 #[rustfmt::skip] // One route, one line: this is a table.
-const ROUTES: [(&str, &str, Of, Policy); 72] = [
+const ROUTES: [(&str, &str, Of, Policy); 73] = [
     ("/v1/dataset", "/v1/dataset", Data, Revalidate),
     ("/v1/labels", "/v1/labels", Data, Revalidate),
     ("/v1/splits", "/v1/splits?folds=2", Data, Revalidate),
@@ -89,6 +91,7 @@ const ROUTES: [(&str, &str, Of, Policy); 72] = [
     ("/v1/scans/{id}/discs/{label}/patch.png", "/v1/scans/1_t1/discs/201/patch.png", Data, Fresh),
     ("/v1/scans/{id}/discs/{label}/patch.npy", "/v1/scans/1_t1/discs/201/patch.npy", Data, Fresh),
     ("/v1/batch", "/v1/batch?size=16", Data, NoStore),
+    ("/v1/scans/{id}/evaluation", "/v1/scans/1_t1/evaluation", Data, NoStore),
     ("/v1/exports", "/v1/exports", Program, Revalidate),
     ("/v1/signed", "/v1/signed?url=/v1/scans/1_t1/montage.png", Program, NoStore),
     ("/healthz", "/healthz", Program, NoStore),
@@ -129,6 +132,10 @@ fn request(url: &str, headers: &[(&str, &str)]) -> Request<Body> {
     if url.split('?').next().unwrap().ends_with("/v1/batch") {
         let request = request.method(Method::POST).header("content-type", "application/json");
         return request.body(Body::from(r#"{"items":[{"scan_id":"1_t1","slice":"mid"}]}"#)).unwrap();
+    }
+    if url.split('?').next().unwrap().ends_with("/evaluation") {
+        let mask = [npy::header(ElementType::Uint8, &SHAPE), vec![0; SHAPE.iter().product()]].concat();
+        return request.method(Method::POST).body(Body::from(mask)).unwrap();
     }
     request.body(Body::empty()).unwrap()
 }

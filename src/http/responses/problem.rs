@@ -8,6 +8,7 @@ use axum::response::{IntoResponse, Response};
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::evaluation::EvaluationError;
 use crate::http::middleware::request_id;
 use crate::index::IndexError;
 use crate::renderer::RendererError;
@@ -164,6 +165,18 @@ impl From<ParameterError> for Problem {
         let mut problem = Self::parameter(Code::of_parameter(error.code), &error.parameter, error.message);
         problem.0.allowed = error.allowed;
         problem
+    }
+}
+
+impl From<EvaluationError> for Problem {
+    fn from(error: EvaluationError) -> Self {
+        match error {
+            EvaluationError::Unreadable(detail) => Self::new(Code::InvalidBody, detail),
+            EvaluationError::OtherGrid(detail) => Self::new(Code::GridMismatch, detail),
+            EvaluationError::Conflict { parameter, message } => {
+                Self::parameter(Code::ConflictingParameters, parameter, message)
+            }
+        }
     }
 }
 

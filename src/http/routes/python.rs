@@ -31,6 +31,7 @@ const FILES: &[(&str, &str)] = files![
     "_errors.py",
     "_http.py",
     "_images.py",
+    "_masks.py",
     "_parameters.py",
     "_progress.py",
     "arrays.py",

@@ -1,7 +1,7 @@
 //! A route with its documentation: what serves a request and what the OpenAPI document says of it cannot part.
 
 use axum::handler::Handler;
-use axum::routing::{MethodRouter, get};
+use axum::routing::{MethodRouter, get, post};
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::tables::{Format, file, file_parameters, item_schema, list, page_parameters};
@@ -35,7 +35,15 @@ pub(in crate::http) struct Operation {
     /// Whether parts can be requested.
     pub(in crate::http) has_ranges: bool,
     /// What is posted to it, if it is not requested by GET.
-    pub(in crate::http) body: Option<SchemaOf>,
+    pub(in crate::http) body: Option<BodyOf>,
+}
+
+/// What is posted to an address.
+pub(in crate::http) enum BodyOf {
+    /// JSON of this schema.
+    Json(SchemaOf),
+    /// A file.
+    Bytes,
 }
 
 /// One way to answer.
@@ -52,11 +60,30 @@ impl Route {
     pub(in crate::http) fn json<T: JsonSchema + 'static, A: 'static>(
         path: &str,
         handler: impl Handler<A, App>,
-        (tag, id, summary): (&'static str, &str, &str),
+        about: (&'static str, &str, &str),
+    ) -> Self {
+        Self::json_of::<T>(path, get(handler), about)
+    }
+
+    /// An address that a file is posted to, and that answers in JSON.
+    pub(in crate::http) fn json_of_file<T: JsonSchema + 'static, A: 'static>(
+        path: &str,
+        handler: impl Handler<A, App>,
+        about: (&'static str, &str, &str),
+    ) -> Self {
+        let mut route = Self::json_of::<T>(path, post(handler), about);
+        route.operation.body = Some(BodyOf::Bytes);
+        route
+    }
+
+    fn json_of<T: JsonSchema + 'static>(
+        path: &str,
+        handler: MethodRouter<App>,
+        about: (&'static str, &str, &str),
     ) -> Self {
         let schema: SchemaOf = Box::new(SchemaGenerator::subschema_for::<T>);
         let answers = vec![Answer { media_type: "application/json", schema: Some(schema) }];
-        Self::new(path, get(handler), (tag, id, summary), Vec::new(), answers)
+        Self::new(path, handler, about, Vec::new(), answers)
     }
 
     fn new(
@@ -85,7 +112,8 @@ impl Route {
 
     /// Whether its responses have an entity tag; none that are never kept have one.
     pub(in crate::http) fn has_validator(&self) -> bool {
-        !["/v1/signed", "/healthz", "/readyz", "/metrics", "/v1/batch"].contains(&self.path.as_str())
+        self.operation.body.is_none()
+            && !["/v1/signed", "/healthz", "/readyz", "/metrics"].contains(&self.path.as_str())
     }
 
     /// Which is refused without this parameter.
@@ -102,7 +130,7 @@ impl Route {
 
     /// To which this is posted.
     pub(in crate::http) fn posting<T: JsonSchema + 'static>(mut self) -> Self {
-        self.operation.body = Some(Box::new(SchemaGenerator::subschema_for::<T>));
+        self.operation.body = Some(BodyOf::Json(Box::new(SchemaGenerator::subschema_for::<T>)));
         self
     }
 

@@ -21,6 +21,9 @@ pub(in crate::http) fn check(target: &str) -> Result<(), String> {
     match rest {
         "signed" => Err("a signature cannot make further signatures".to_owned()),
         "batch" => Err("a batch is posted, and a signature is for GET; /v1/stream.tar can be signed".to_owned()),
+        posted if posted.ends_with("/evaluation") => {
+            Err("a mask is posted, and a signature is for GET; send a token".to_owned())
+        }
         group if group.ends_with(".ome.zarr") => {
             Err("a Zarr group is many files, each with a URL of its own; clients of groups send a token".to_owned())
         }

@@ -13,6 +13,7 @@ pub(in crate::http) enum Code {
     BodyTooLarge,
     BodyTooSlow,
     ConflictingParameters,
+    GridMismatch,
     IndexUnavailable,
     InternalError,
     InvalidBody,
@@ -49,12 +50,13 @@ pub(in crate::http) enum Code {
 }
 
 impl Code {
-    pub(in crate::http) const ALL: [Self; 38] = [
+    pub(in crate::http) const ALL: [Self; 39] = [
         Self::UrlTooLong,
         Self::ResponseTooSlow,
         Self::BodyTooLarge,
         Self::BodyTooSlow,
         Self::ConflictingParameters,
+        Self::GridMismatch,
         Self::IndexUnavailable,
         Self::InternalError,
         Self::InvalidBody,
@@ -108,6 +110,7 @@ impl Code {
     pub(in crate::http) fn status(self) -> StatusCode {
         match self {
             Self::ConflictingParameters
+            | Self::GridMismatch
             | Self::InvalidBody
             | Self::InvalidCursor
             | Self::InvalidHost
@@ -156,9 +159,10 @@ impl Code {
         match self {
             Self::UrlTooLong => ("url_too_long", "The URL is too long", "`detail` says how long it may be. A long list of slices goes to `/v1/batch`. The operator can raise the limit with --max-url-bytes."),
             Self::ResponseTooSlow => ("response_too_slow", "The answer took too long", "Its making was given up. Ask again, or ask for less. The operator can raise the limit with --response-seconds."),
-            Self::BodyTooLarge => ("body_too_large", "The body is too large", "`detail` says how large it may be; send several smaller ones. The operator can raise the limit with --max-body-bytes."),
+            Self::BodyTooLarge => ("body_too_large", "The body is too large", "`detail` says how large it may be; send several smaller ones. The operator can raise the limit with --max-body-bytes; for masks, which are best sent compressed, with --max-mask-bytes."),
             Self::BodyTooSlow => ("body_too_slow", "The body did not arrive in time", "Send it again. The operator can raise the limit with --body-seconds."),
             Self::ConflictingParameters => ("conflicting_parameters", "Parameters contradict each other", "Two parameters cannot both be meant, or one needs another. `detail` says which; leave one out or add the other."),
+            Self::GridMismatch => ("grid_mismatch", "The mask is not on the grid of the scan", "`detail` says what differs and by how much. Save the mask with the affine of the scan; for arrays choose `layout`; `resample=nearest` takes the nearest voxels of another grid."),
             Self::IndexUnavailable => ("index_unavailable", "The index cannot be read", "Another process holds the index file, or it is gone or damaged; `detail` says which, and the server's log has the path. Try again after `Retry-After` seconds. A replaced or restored file is read without a restart."),
             Self::InternalError => ("internal_error", "The server failed", "A defect, or files that are damaged or gone. The server's log says why; `sagittal check` reads every file once and names the bad ones."),
             Self::InvalidBody => ("invalid_body", "The body cannot be read", "`detail` says what is wrong with it, and what to send."),
@@ -170,7 +174,7 @@ impl Code {
             Self::MethodNotAllowed => ("method_not_allowed", "The URL does not support this method", "The `Allow` header lists the methods that it supports."),
             Self::NoVolume => ("no_volume", "The scan's voxels were not imported", "The overview has a row for the scan, but its files were missing or refused when the data were imported. Import again; `/v1/scans?volume=absent` lists such scans."),
             Self::NotReady => ("not_ready", "The server is not ready", "The index or the data folder cannot be read at the moment. Ask again; the server's log says why."),
-            Self::OutputTooLarge => ("output_too_large", "The output would be too large", "`detail` says the limit; ask for less. The operator can raise it with --max-pixels."),
+            Self::OutputTooLarge => ("output_too_large", "The output would be too large", "`detail` says the limit; ask for less. The operator can raise it with --max-pixels, and that of masks to be scored with --memory-mb."),
             Self::Overloaded => ("overloaded", "The server is busy", "More renderings are running and waiting than the server takes. Retry after `Retry-After` seconds."),
             Self::PreconditionFailed => ("precondition_failed", "The resource is in another version", "`If-Match` names another version, or the resource changed after `If-Unmodified-Since`. Parts of two versions do not fit together: request the resource anew."),
             Self::QueryTooSlow => ("query_too_slow", "The query took too long", "It was cancelled. Narrow it with more conditions, or request fewer fields. The operator can raise the limit with --query-seconds."),
@@ -190,7 +194,7 @@ impl Code {
             Self::UnknownRevision => ("unknown_revision", "There is no such revision", "`/v1/dataset` reports the current one. Where several servers answer, one may learn of a new revision a moment later than another."),
             Self::UnknownScan => ("unknown_scan", "There is no such scan", "`/v1/scans` lists those that there are."),
             Self::UnknownSlice => ("unknown_slice", "The scan has no such slice", "Slices are numbered from 0; `detail` says how far. `mid` and `best` are slices of every scan."),
-            Self::UnsupportedMediaType => ("unsupported_media_type", "The body has another type than this route reads", "`detail` says which type was sent. Send JSON with `Content-Type: application/json`, not compressed."),
+            Self::UnsupportedMediaType => ("unsupported_media_type", "The body has another type than this route reads", "`detail` says which type was sent. Send JSON with `Content-Type: application/json`, or the file of a mask, without `Content-Encoding`."),
             Self::WindowUnavailable => ("window_unavailable", "The scan does not have this window", "`detail` says why; `window=auto` and `window=full` exist for every scan."),
         }
     }

@@ -78,7 +78,7 @@ pub(in crate::http) fn batch() -> MethodRouter<App> {
             _ => None,
         })?;
         require_json(&request.headers)?;
-        let body = body_bytes(body, app).await?;
+        let body = body_bytes(body, app, app.limits().body_bytes).await?;
         let batch = read(&body, app.limits().batch_slices)?;
         drop(body);
         let held = app.renderer().pool().budget().reserve(Flow::interactive(), batch.items.len() as u64 * Pair::BYTES);
