@@ -234,7 +234,7 @@ def main():
     with tempfile.TemporaryDirectory() as folder:
         data = given.data
         if data is None:
-            with Server([given.bin, "demo", "--dir", folder]):
+            with Server([given.bin, "demo", "--no-export", "--dir", folder]):
                 data = Path(folder) / "data"
         command = [given.bin, "serve", "--data", data, *given.flags]
         rounds = {name: [] for name in given.load or LOADS}

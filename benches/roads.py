@@ -237,7 +237,7 @@ def measured(place, where, road, workers, seconds) -> float:
 
 def serve(data, folder, *flags):
     """A server, and its address."""
-    command = ["demo", "--dir", folder] if data is None else ["serve", "--data", data]
+    command = ["demo", "--no-export", "--dir", folder] if data is None else ["serve", "--data", data]
     program = PROJECT / "target" / "release" / "sagittal"
     process = subprocess.Popen(
         [program, *command, "--listen", "127.0.0.1:0", "--log", "error", *flags], stdout=subprocess.PIPE, text=True

@@ -1,13 +1,17 @@
-//! Files for others' loaders. An export asks the service for what anybody could ask it, so that a shard holds what the
-//! server would have sent, and writes it where the server lists it.
+//! Files for other loaders. An export is made of the service's own responses, so that a shard holds what the server sends. All
+//! of its requests name one revision of the data: an import in between ends the export instead of mixing two.
 //!
-//! A file appears under its name when it is whole; an export that was broken off is simply run again.
+//! The files of an export are written into a folder of their own, which becomes visible when it is whole
+//! ([`crate::store::Store::publish_export`], or [`folder::replace`] for a folder that a user names).
 
+pub mod folder;
 mod hugging_face;
 mod nnunet;
 mod webdataset;
 
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::SystemTime;
 
 use axum::Router;
 use axum::body::Body;
@@ -15,12 +19,16 @@ use axum::http::{Request, StatusCode};
 use bytes::Bytes;
 use futures_util::TryStreamExt;
 use serde_json::Value as Json;
+use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
 use tower::ServiceExt;
 
 use crate::formats::parquet::EncodeError;
+use crate::params::ParameterError;
+use crate::spider::{ScanType, Split};
+use crate::store::{ExportManifest, MANIFEST, ManifestFile};
 
-/// For whose loader.
+/// The loader that an export is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ExportFormat {
     /// Parquet with the features of the published edition, for Hugging Face `datasets`.
@@ -36,7 +44,7 @@ impl ExportFormat {
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
-            Self::HfParquet => "hf-parquet",
+            Self::HfParquet => crate::formats::hugging_face::FORMAT,
             Self::WebDataset => "webdataset",
             Self::Nnunet => "nnunet",
         }
@@ -44,19 +52,69 @@ impl ExportFormat {
 }
 
 /// What is exported, and how.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ExportOptions {
-    /// Folder to write to.
-    pub folder: PathBuf,
-    /// Parameters of images, as in a query: `size=256&window=auto`.
+    /// The loader.
+    pub format: ExportFormat,
+    /// Name among the exports of the format.
+    pub name: String,
+    /// Rendering parameters, as in a query: `size=256&window=auto`.
     pub render: String,
-    /// Address under which the service is known to the readers of the files.
+    /// URL of the service for those who read the files.
     pub url: String,
-    /// Bytes of a shard, roughly.
+    /// Approximate bytes of a shard.
     pub shard_bytes: u64,
+    /// Only scans of these types; of all when there are none.
+    pub scan_types: Vec<ScanType>,
+    /// Scans of each split at most; Parquet only.
+    pub scans_per_split: Option<usize>,
 }
 
-/// An export failed. What was written before stays.
+impl ExportOptions {
+    /// The name of an export whose name is not given: `default`, or a short form of its options, such as `256x256`.
+    #[must_use]
+    pub fn default_name(format: ExportFormat, render: &str, scan_types: &[ScanType]) -> String {
+        let pairs = render.split('&').filter(|pair| !pair.is_empty());
+        // With the edition's preset, the size alone tells two renditions apart.
+        let is_edition = format == ExportFormat::HfParquet && pairs.clone().any(|pair| pair == "preset=hf");
+        let mut parts: Vec<String> = pairs.filter(|pair| !(is_edition && *pair == "preset=hf")).map(slug).collect();
+        if let ([one], true) = (parts.as_slice(), is_edition) {
+            let size = one.strip_prefix("size-").filter(|size| size.bytes().all(|byte| byte.is_ascii_digit()));
+            parts = vec![size.map_or_else(|| one.clone(), |size| format!("{size}x{size}"))];
+        }
+        parts.extend(scan_types.iter().map(ScanType::to_string));
+        if parts.is_empty() { "default".to_owned() } else { parts.join("-") }
+    }
+
+    /// Everything that the files depend on besides the data.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        format!("{} {self:?}", env!("CARGO_PKG_VERSION"))
+    }
+
+    /// Conditions on scans or slices, as the end of a query.
+    fn conditions(&self) -> String {
+        if self.scan_types.is_empty() {
+            return String::new();
+        }
+        let types: Vec<_> = self.scan_types.iter().map(ScanType::to_string).collect();
+        format!("&scan_type={}", types.join(","))
+    }
+}
+
+/// Whether a text can name an export: a part of paths and of URLs.
+#[must_use]
+pub fn is_valid_name(name: &str) -> bool {
+    let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_".contains(&byte);
+    !name.is_empty() && name.len() <= 64 && name.bytes().all(is_plain)
+}
+
+/// `size=256` → `size-256`.
+fn slug(pair: &str) -> String {
+    pair.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' { c } else { '-' }).collect()
+}
+
+/// An export failed. What was visible before stays.
 #[derive(Debug, thiserror::Error)]
 pub enum ExportError {
     /// A file could not be written.
@@ -67,96 +125,142 @@ pub enum ExportError {
         /// Why.
         source: std::io::Error,
     },
-    /// The service refused, for instance a parameter.
+    /// The service refused a request.
     #[error("{path} was refused: {detail}")]
     Refused {
         /// What was requested.
         path: String,
-        /// What it said.
+        /// The problem's detail.
         detail: String,
     },
-    /// An answer broke off.
-    #[error("the answer to {path} broke off")]
-    BrokenOff {
+    /// A rendering parameter does not exist, or its value is not valid.
+    #[error("--render {render}: {source}")]
+    Render {
+        /// The parameters.
+        render: String,
+        /// What is wrong with them.
+        #[source]
+        source: ParameterError,
+    },
+    /// The format has no rendering parameters.
+    #[error("--format nnunet exports voxels as acquired and takes no --render; leave it out")]
+    RenderNnunet,
+    /// A response was truncated.
+    #[error("the response to {path} was truncated")]
+    Truncated {
         /// What was requested.
         path: String,
         /// Why.
         source: axum::Error,
     },
+    /// The folder that the user named holds something else than an export.
+    #[error(transparent)]
+    Folder(#[from] folder::FolderError),
     /// A shard could not be encoded.
     #[error("could not encode a shard")]
     Encode(#[from] EncodeError),
 }
 
-/// Exports everything that is imported. `on_file` hears of each file that is finished, and its length.
+/// The current revision of a service's data.
+///
+/// # Errors
+/// [`ExportError::Refused`] and [`ExportError::Truncated`].
+pub async fn revision(service: &Router) -> Result<u64, ExportError> {
+    let dataset: Json = serde_json::from_slice(&bytes(service, "/v1/dataset").await?).unwrap_or_default();
+    Ok(dataset["revision"].as_u64().unwrap_or_default())
+}
+
+/// Writes an export of everything that is imported, with its manifest, into an empty folder. `on_file` is called with the path
+/// and the length of each finished file.
 ///
 /// # Errors
 /// [`ExportError`].
 pub async fn run(
     service: Router,
-    format: ExportFormat,
     options: &ExportOptions,
+    to: &Path,
     on_file: &(dyn Fn(&str, u64) + Sync),
-) -> Result<(), ExportError> {
-    let export = Export { service, options, on_file };
-    match format {
-        ExportFormat::HfParquet => hugging_face::export(&export).await,
-        ExportFormat::WebDataset => webdataset::export(&export).await,
-        ExportFormat::Nnunet => nnunet::export(&export).await,
+) -> Result<ExportManifest, ExportError> {
+    let revision = revision(&service).await?;
+    let export = Export { service, revision, options, to, on_file, files: Mutex::default() };
+    match options.format {
+        ExportFormat::HfParquet => hugging_face::export(&export).await?,
+        ExportFormat::WebDataset => webdataset::export(&export).await?,
+        ExportFormat::Nnunet => nnunet::export(&export).await?,
     }
+    export.write_manifest().await
 }
 
 struct Export<'a> {
     service: Router,
+    revision: u64,
     options: &'a ExportOptions,
+    to: &'a Path,
     on_file: &'a (dyn Fn(&str, u64) + Sync),
+    files: Mutex<Vec<ManifestFile>>,
+}
+
+/// The response to a request, which must be 200.
+async fn response(service: &Router, path: &str) -> Result<axum::response::Response, ExportError> {
+    let request = Request::get(path).body(Body::empty()).unwrap_or_default();
+    // The router's error is that it never fails.
+    let response = service.clone().oneshot(request).await.unwrap_or_default();
+    if response.status() == StatusCode::OK {
+        return Ok(response);
+    }
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap_or_default();
+    let problem: Json = serde_json::from_slice(&body).unwrap_or_default();
+    Err(ExportError::Refused { path: path.to_owned(), detail: problem["detail"].as_str().unwrap_or("").to_owned() })
+}
+
+async fn bytes(service: &Router, path: &str) -> Result<Bytes, ExportError> {
+    let body = response(service, path).await?.into_body();
+    let truncated = |source| ExportError::Truncated { path: path.to_owned(), source };
+    axum::body::to_bytes(body, usize::MAX).await.map_err(truncated)
 }
 
 impl Export<'_> {
-    async fn ask(&self, path: &str) -> Result<axum::response::Response, ExportError> {
-        let request = Request::get(path).body(Body::empty()).unwrap_or_default();
-        // The router's error is that it never fails.
-        let answer = self.service.clone().oneshot(request).await.unwrap_or_default();
-        if answer.status() == StatusCode::OK {
-            return Ok(answer);
-        }
-        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.unwrap_or_default();
-        let problem: Json = serde_json::from_slice(&body).unwrap_or_default();
-        Err(ExportError::Refused { path: path.to_owned(), detail: problem["detail"].as_str().unwrap_or("").to_owned() })
+    /// A path of the export's revision.
+    fn pinned(&self, path: &str) -> String {
+        format!("/r/{}{path}", self.revision)
+    }
+
+    async fn response(&self, path: &str) -> Result<axum::response::Response, ExportError> {
+        response(&self.service, &self.pinned(path)).await
     }
 
     async fn bytes(&self, path: &str) -> Result<Bytes, ExportError> {
-        let body = self.ask(path).await?.into_body();
-        let stream_error = |source| ExportError::BrokenOff { path: path.to_owned(), source };
-        axum::body::to_bytes(body, usize::MAX).await.map_err(stream_error)
+        bytes(&self.service, &self.pinned(path)).await
     }
 
     async fn json(&self, path: &str) -> Result<Json, ExportError> {
         Ok(serde_json::from_slice(&self.bytes(path).await?).unwrap_or_default())
     }
 
+    /// The scans to export, of one split or of all, with these fields.
+    async fn scans(&self, split: Option<Split>, fields: &str) -> Result<Vec<Json>, ExportError> {
+        let split = split.map_or_else(String::new, |split| format!("&split={}", split.name()));
+        let path = format!("/v1/scans?limit=1000&fields={fields}{split}{}", self.options.conditions());
+        self.items(&path).await
+    }
+
     /// The items of a listing, all of its pages.
     async fn items(&self, path: &str) -> Result<Vec<Json>, ExportError> {
         let (mut next, mut items) = (Some(path.to_owned()), Vec::new());
         while let Some(path) = next {
-            let page = self.json(&path).await?;
+            let page = self.json(path.trim_start_matches(&self.pinned(""))).await?;
             items.extend(page["items"].as_array().cloned().unwrap_or_default());
             next = page["next"].as_str().map(str::to_owned);
         }
         Ok(items)
     }
 
-    /// `&size=256…`, or nothing.
-    fn render_query(&self) -> String {
-        if self.options.render.is_empty() { String::new() } else { format!("&{}", self.options.render) }
-    }
-
-    /// Writes the answer to a query as a file, without holding it in memory.
+    /// Writes the response to a request as a file, without holding it in memory.
     async fn save(&self, path: &str, name: &str) -> Result<(), ExportError> {
-        let stream_error = |source| ExportError::BrokenOff { path: path.to_owned(), source };
-        let mut pieces = self.ask(path).await?.into_body().into_data_stream();
-        let mut file = Unfinished::begin(&self.options.folder.join(name)).await?;
-        while let Some(piece) = pieces.try_next().await.map_err(stream_error)? {
+        let truncated = |source| ExportError::Truncated { path: path.to_owned(), source };
+        let mut pieces = self.response(path).await?.into_body().into_data_stream();
+        let mut file = NewFile::create(&self.to.join(name)).await?;
+        while let Some(piece) = pieces.try_next().await.map_err(truncated)? {
             file.write(&piece).await?;
         }
         self.finished(name, file.finish().await?);
@@ -165,71 +269,121 @@ impl Export<'_> {
 
     /// Writes bytes as a file.
     async fn write(&self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
-        let mut file = Unfinished::begin(&self.options.folder.join(name)).await?;
-        file.write(bytes).await?;
-        self.finished(name, file.finish().await?);
+        let written = self.write_aside(name, bytes).await?;
+        self.finished(name, written);
         Ok(())
     }
 
     /// Writes bytes under a name that is not the file's own yet.
-    async fn set_aside(&self, name: &str, bytes: &[u8]) -> Result<(), ExportError> {
-        let mut file = Unfinished::begin(&self.options.folder.join(name)).await?;
+    async fn write_aside(&self, name: &str, bytes: &[u8]) -> Result<Written, ExportError> {
+        let mut file = NewFile::create(&self.to.join(name)).await?;
         file.write(bytes).await?;
-        file.finish().await.map(drop)
+        file.finish().await
     }
 
-    /// Gives a file that was set aside its name.
-    async fn give_name(&self, aside: &str, name: &str) -> Result<(), ExportError> {
-        let path = self.options.folder.join(name);
-        let named = async {
-            tokio::fs::rename(self.options.folder.join(aside), &path).await?;
-            tokio::fs::metadata(&path).await
-        };
-        let written = named.await.map_err(|source| ExportError::Write { path: path.clone(), source })?;
-        self.finished(name, written.len());
+    /// Gives a file that was written aside its own name.
+    async fn rename(&self, aside: &str, name: &str, written: Written) -> Result<(), ExportError> {
+        let path = self.to.join(name);
+        let renamed = tokio::fs::rename(self.to.join(aside), &path).await;
+        renamed.map_err(|source| ExportError::Write { path, source })?;
+        self.finished(name, written);
         Ok(())
     }
 
-    fn finished(&self, name: &str, bytes: u64) {
+    fn finished(&self, name: &str, Written { bytes, sha256 }: Written) {
         (self.on_file)(name, bytes);
+        let file = ManifestFile { path: name.to_owned(), bytes, sha256 };
+        self.files.lock().unwrap_or_else(PoisonError::into_inner).push(file);
+    }
+
+    async fn write_manifest(self) -> Result<ExportManifest, ExportError> {
+        let mut files = std::mem::take(&mut *self.files.lock().unwrap_or_else(PoisonError::into_inner));
+        files.sort();
+        let created = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let manifest = ExportManifest {
+            format: self.options.format.name().to_owned(),
+            name: self.options.name.clone(),
+            id: ExportManifest::digest(&files),
+            revision: self.revision,
+            render: self.options.render.clone(),
+            options: self.options.fingerprint(),
+            created: u64::try_from(created.as_millis()).unwrap_or_default(),
+            files,
+        };
+        let text = serde_json::to_vec_pretty(&manifest).unwrap_or_default();
+        self.write_aside(MANIFEST, &text).await?;
+        Ok(manifest)
     }
 }
 
-/// A file that gets its name when it is whole.
-struct Unfinished {
-    path: PathBuf,
-    part: PathBuf,
-    file: tokio::fs::File,
-    written: u64,
+/// Length and SHA-256 of a written file.
+struct Written {
+    bytes: u64,
+    sha256: String,
 }
 
-impl Unfinished {
-    async fn begin(path: &Path) -> Result<Self, ExportError> {
-        let mut part = path.as_os_str().to_owned();
-        part.push(".part");
-        let part = PathBuf::from(part);
-        let made = async {
+/// A file that is being written.
+struct NewFile {
+    path: PathBuf,
+    file: tokio::fs::File,
+    hash: Sha256,
+    bytes: u64,
+}
+
+impl NewFile {
+    async fn create(path: &Path) -> Result<Self, ExportError> {
+        let created = async {
             if let Some(folder) = path.parent() {
                 tokio::fs::create_dir_all(folder).await?;
             }
-            tokio::fs::File::create(&part).await
+            tokio::fs::File::create(path).await
         };
-        let file = made.await.map_err(|source| ExportError::Write { path: part.clone(), source })?;
-        Ok(Self { path: path.to_owned(), part, file, written: 0 })
+        let path = path.to_owned();
+        match created.await {
+            Ok(file) => Ok(Self { path, file, hash: Sha256::new(), bytes: 0 }),
+            Err(source) => Err(ExportError::Write { path, source }),
+        }
     }
 
     async fn write(&mut self, bytes: &[u8]) -> Result<(), ExportError> {
-        self.written += bytes.len() as u64;
-        self.file.write_all(bytes).await.map_err(|source| ExportError::Write { path: self.part.clone(), source })
+        self.bytes += bytes.len() as u64;
+        self.hash.update(bytes);
+        self.file.write_all(bytes).await.map_err(|source| ExportError::Write { path: self.path.clone(), source })
     }
 
-    async fn finish(mut self) -> Result<u64, ExportError> {
-        let named = async {
+    async fn finish(mut self) -> Result<Written, ExportError> {
+        let synced = async {
             self.file.flush().await?;
-            self.file.sync_all().await?;
-            tokio::fs::rename(&self.part, &self.path).await
+            self.file.sync_all().await
         };
-        named.await.map_err(|source| ExportError::Write { path: self.path.clone(), source })?;
-        Ok(self.written)
+        synced.await.map_err(|source| ExportError::Write { path: self.path.clone(), source })?;
+        let sha256 = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        Ok(Written { bytes: self.bytes, sha256 })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_tell_renditions_apart() {
+        use ExportFormat::{HfParquet, WebDataset};
+        for (format, render, scan_types, name) in [
+            (HfParquet, "", &[][..], "default"),
+            (HfParquet, "preset=hf", &[], "default"),
+            (HfParquet, "preset=hf&size=256", &[], "256x256"),
+            (HfParquet, "size=256", &[], "size-256"),
+            (HfParquet, "preset=hf&size=native", &[], "size-native"),
+            (HfParquet, "", &[ScanType::T1, ScanType::T2Space], "t1-t2_SPACE"),
+            (WebDataset, "size=64&window=40,400", &[], "size-64-window-40-400"),
+        ] {
+            let found = ExportOptions::default_name(format, render, scan_types);
+            assert_eq!(found, name, "{render}");
+            assert!(is_valid_name(&found), "{found}");
+        }
+        for name in ["", "a/b", "..", "a.part", "a b", "ä", &"a".repeat(65)] {
+            assert!(!is_valid_name(name), "{name}");
+        }
     }
 }

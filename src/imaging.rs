@@ -24,7 +24,7 @@ pub use facts::{Limits, ScanFacts};
 pub use image_query::ImageQuery;
 pub use image_request::ImageRequest;
 pub use label_table::{LabelMap, LabelTable};
-pub use pair::{PairQuery, native_parameters, volume_parameters};
+pub use pair::{PairQuery, file_parameters, native_parameters, volume_parameters};
 pub use patch::PatchQuery;
 pub use render::{Plane, RenderError, RenderInput, Rendered};
 pub use rendering::{NPY, PNG, Rendering};

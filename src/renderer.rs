@@ -8,6 +8,7 @@ mod mask;
 mod poll;
 mod render;
 mod request;
+mod source_volume;
 
 use std::sync::{Arc, PoisonError, RwLock};
 use std::time::Duration;
@@ -29,6 +30,7 @@ pub use catalogue::Catalogue;
 pub use poll::poll_snapshots;
 pub use render::{RenderedImage, Timing};
 pub use request::{RenderRequest, SliceName};
+pub use source_volume::SourceVolume;
 
 use cache::Cache;
 

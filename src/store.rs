@@ -43,7 +43,7 @@ use crate::volume::ElementType;
 pub use chunk::ChunkError;
 pub use documents::GroupFacts;
 pub use durability::PendingWrites;
-pub use exports::{EXPORTS, ExportedFile};
+pub use exports::{ExportManifest, ExportedFile, MANIFEST, ManifestFile};
 pub use files::{Found, ReplaceError, Version};
 pub use location::{DataLocation, DataLocationError};
 pub use read::{SlicePathLabels, StoredSlice};

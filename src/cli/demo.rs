@@ -2,23 +2,29 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Args;
+use clap::{ArgAction, Args};
 use tokio::runtime::Runtime;
 
 use super::Failure;
+use super::export::publish_once;
 use super::import::{example, import_with_progress};
 use super::serve::serve_data;
-use super::settings::{ImportSettings, ServeSettings};
+use super::settings::{ImportSettings, ServeSettings, boolean};
 use crate::ingest::Destination;
 use crate::ingest::demo::write_release;
 use crate::spider::ScanId;
 use crate::store::DataLocation;
+
+const NO_EXPORT: &str = "SAGITTAL_NO_EXPORT";
 
 #[derive(Debug, Args)]
 pub(super) struct Demo {
     /// Where the synthetic release and its data folder go [default: a folder for temporary files].
     #[arg(long, env = "SAGITTAL_DEMO_DIR")]
     dir: Option<PathBuf>,
+    /// Do not export for Hugging Face datasets once the server runs.
+    #[arg(long, env = NO_EXPORT, value_parser = boolean(NO_EXPORT), action = ArgAction::SetTrue)]
+    no_export: bool,
     #[command(flatten)]
     import: ImportSettings,
     #[command(flatten)]
@@ -26,7 +32,7 @@ pub(super) struct Demo {
 }
 
 pub(super) fn run(demo: &Demo, runtime: &Runtime) -> Result<ExitCode, Failure> {
-    serve(demo.dir.as_deref(), &demo.import, &demo.serve, runtime)
+    serve(demo.dir.as_deref(), &demo.import, &demo.serve, !demo.no_export, runtime)
 }
 
 /// Makes the demo in `dir`, unless it is there already, and serves it until the process is stopped.
@@ -34,6 +40,7 @@ pub(super) fn serve(
     dir: Option<&Path>,
     import: &ImportSettings,
     settings: &ServeSettings,
+    exports: bool,
     runtime: &Runtime,
 ) -> Result<ExitCode, Failure> {
     let dir = dir.map_or_else(|| std::env::temp_dir().join("sagittal-demo"), Path::to_owned);
@@ -41,8 +48,15 @@ pub(super) fn serve(
     write_release_once(&release)?;
     let report = import_with_progress(&release, &Destination::folder(&data), import.options(), runtime)?;
     let scan = example(&report).ok_or("none of the demo's scans could be imported")?;
-    runtime
-        .block_on(serve_data(&DataLocation::Folder(data.clone()), settings, |address| greet(address, scan, &data)))?;
+    let greet = |address: &str| {
+        // Listening everywhere is no address to open.
+        let address = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
+        if exports {
+            tokio::spawn(export(data.clone(), address.clone()));
+        }
+        greet(&address, scan, &data)
+    };
+    runtime.block_on(serve_data(&DataLocation::Folder(data.clone()), settings, greet))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -57,9 +71,14 @@ fn write_release_once(release: &Path) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Exports for Hugging Face datasets, so that `load_dataset` works with the demo.
+async fn export(data: PathBuf, url: String) {
+    if let Err(error) = publish_once(&data, &url).await {
+        tracing::warn!(%error, "the demo could not be exported for Hugging Face datasets");
+    }
+}
+
 fn greet(address: &str, scan: ScanId, data: &Path) -> io::Result<()> {
-    // Listening everywhere is no address to open.
-    let address = address.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:");
     let mut out = io::stdout().lock();
     writeln!(out, "\nA synthetic release is served from {}. Look at:\n", data.display())?;
     for (what, path) in [
@@ -69,6 +88,7 @@ fn greet(address: &str, scan: ScanId, data: &Path) -> io::Result<()> {
         ("its labels over it", format!("/v1/scans/{scan}/slices/best/overlay.png?fit=contain")),
         ("everything about the scan", format!("/v1/scans/{scan}")),
         ("every scan", "/v1/scans".to_owned()),
+        ("its files for Hugging Face datasets", "/v1/exports".to_owned()),
     ] {
         writeln!(out, "  {what:<35} {address}{path}")?;
     }

@@ -56,7 +56,7 @@ pub(super) fn run(serve: &Serve, runtime: &Runtime) -> Result<ExitCode, Failure>
     match &serve.data {
         DataLocation::Folder(data) if serve.serves_demo(data) => {
             tracing::info!("nothing was imported into {} yet: this will be the demo", data.display());
-            demo::serve(None, &ImportSettings::default(), &serve.settings, runtime)
+            demo::serve(None, &ImportSettings::default(), &serve.settings, true, runtime)
         }
         data => {
             runtime.block_on(serve_data(data, &serve.settings, |_| Ok(())))?;

@@ -12,6 +12,9 @@ use serde_json::{Value as Json, json};
 use super::parquet::{EncodeError, Field as ParquetField, FieldType, ParquetWriter, Value};
 use crate::spider::{CONDITIONS, FIELDS, Field, HuggingFaceType};
 
+/// Name of this format among exports.
+pub const FORMAT: &str = "hf-parquet";
+
 /// Rows of a row group: few, because a row is a whole scan and readers load a group at a time.
 const ROWS_IN_GROUP: usize = 2;
 
@@ -120,6 +123,34 @@ fn features() -> Json {
         "metadata": metadata,
         "rad_gradings": gradings,
     })
+}
+
+/// The features of a dataset's card, in YAML, each line behind `indent`.
+#[must_use]
+pub fn yaml_features(indent: &str) -> String {
+    let mut lines = Vec::new();
+    let mut value = |depth: &str, name: &str, kind: &str| {
+        lines.push(format!("{depth}- name: {name}"));
+        lines.push(format!("{depth}  {kind}"));
+    };
+    for name in ["patient_id", "scan_type"] {
+        value("", name, "dtype: string");
+    }
+    for name in ["image", "mask"] {
+        value("", name, "sequence: image");
+    }
+    for name in ["image_path", "mask_path"] {
+        value("", name, "dtype: string");
+    }
+    value("", "metadata", "struct:");
+    for field in FIELDS {
+        value("  ", name(&field), &format!("dtype: {}", dtype(&field)));
+    }
+    value("", "rad_gradings", "struct:");
+    for name in grading_names() {
+        value("  ", name, "sequence: string");
+    }
+    lines.iter().map(|line| format!("{indent}{line}\n")).collect()
 }
 
 fn dtype(field: &Field) -> &'static str {

@@ -17,7 +17,7 @@ use std::time::Instant;
 
 use axum::extract::{Request, State};
 use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderValue, Method, Uri, header};
+use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
@@ -32,6 +32,9 @@ use crate::auth::Principal;
 use crate::worker_pool::Client;
 use metrics::Template;
 use revisions::Pinned;
+
+/// Version of the server; the Python client compares it with its own.
+pub(in crate::http) const VERSION: HeaderName = HeaderName::from_static("x-sagittal-version");
 
 /// Answers that take longer are worth a line in the log.
 const SLOW_SECONDS: f64 = 1.0;
@@ -56,6 +59,7 @@ async fn respond(app: App, request: Request, next: Next) -> Response {
     if let Ok(name) = request_id::CURRENT.try_with(HeaderValue::clone) {
         headers.insert(request_id::HEADER, name);
     }
+    headers.insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     if app.is_stopping() {
         // The client's next request goes to a server that stays.
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));

@@ -2,7 +2,7 @@
 
 use super::ImageKind;
 use super::image_query::ImageQuery;
-use super::parameter::{CONTEXT, PAIR_PARAMETERS, VOLUME_SIZE};
+use super::parameter::{CONTEXT, FILE_LAYOUT, PAIR_PARAMETERS, VOLUME_SIZE};
 use super::viewport::Size;
 use crate::params::{Pairs, Parameter, ParameterError, plain};
 
@@ -74,6 +74,12 @@ impl ImageQuery {
 #[must_use]
 pub fn volume_parameters(kind: ImageKind) -> Vec<Parameter> {
     kind.parameters().iter().map(|parameter| if parameter.name == "size" { VOLUME_SIZE } else { *parameter }).collect()
+}
+
+/// The parameters of a volume that can be had as its file has it, too.
+#[must_use]
+pub fn file_parameters(kind: ImageKind) -> Vec<Parameter> {
+    [native_parameters(kind), vec![FILE_LAYOUT]].concat()
 }
 
 /// The parameters of a volume as acquired: what masks are made of.

@@ -175,6 +175,11 @@ const DIMS: Parameter = Parameter {
     example: "3",
 };
 
+/// Of a whole volume as a file.
+pub(super) const FILE_LAYOUT: Parameter = Parameter {
+    description: "stored is the voxels, element type and grid of the file that the scan was imported from.",
+    ..LAYOUT
+};
 /// Of a whole volume.
 pub(super) const VOLUME_SIZE: Parameter = Parameter {
     allowed: "native, N (N × N pixels)",

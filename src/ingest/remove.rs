@@ -48,7 +48,9 @@ pub fn remove(scans: &[ScanId], destination: &Destination, runtime: &Handle) -> 
             writer.remove_scans(&recorded).await?;
         }
         home.delete(&mut writer, groups.clone(), destination.grace).await?;
-        let exports = store.exports().await?.into_iter().map(|file| file.path).collect();
+        let exports = store.exports().await?;
+        let exports = exports.iter().flat_map(|export| export.files.iter().map(|file| export.path_of(&file.path)));
+        let exports = exports.collect();
         Ok(Removed { groups, exports })
     })
 }

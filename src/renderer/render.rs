@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use super::catalogue::CataloguedScan;
 use super::request::RenderRequest;
 use super::{Renderer, RendererError};
 use crate::imaging::{ImageRequest, Plane, RenderError, RenderInput, Rendered, Rendering, ScanFacts, SliceView};
@@ -131,7 +132,7 @@ impl Renderer {
         let nothing = |slice| Voxels { slice, image: Vec::new(), mask: Vec::new() };
         let mut voxels: Vec<_> = render_request.slices().into_iter().map(nothing).collect();
         let reads = needed(render_request).into_iter().map(|(n, array, canonical)| async move {
-            Ok::<_, RendererError>((n, array, self.read(render_request, array, canonical).await?))
+            Ok::<_, RendererError>((n, array, self.read(&render_request.scan, array, canonical).await?))
         });
         // In order, and as many at once as the store is good for.
         let mut reads = std::pin::pin!(stream::iter(reads).buffered(self.store.requests_at_once()));
@@ -144,24 +145,20 @@ impl Renderer {
         Ok(voxels)
     }
 
-    async fn read(
+    /// Reads a canonical slice of a scan.
+    pub(super) async fn read(
         &self,
-        render_request: &RenderRequest,
+        scan: &CataloguedScan,
         array: Array,
         slice: usize,
     ) -> Result<StoredSlice, RendererError> {
-        let facts = &render_request.scan.facts;
+        let facts = &scan.facts;
         let [_, rows, columns] = facts.shape;
-        let address = SlicePathLabels {
-            group: &render_request.scan.group,
-            array,
-            slice,
-            element: facts.element,
-            shape: [rows, columns],
-        };
+        let address =
+            SlicePathLabels { group: &scan.group, array, slice, element: facts.element, shape: [rows, columns] };
         match self.store.read_slice(address).await {
             Ok(slice) => Ok(slice),
-            Err(error) => Err(self.explain(&render_request.scan.group, error).await),
+            Err(error) => Err(self.explain(&scan.group, error).await),
         }
     }
 

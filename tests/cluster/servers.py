@@ -91,7 +91,7 @@ def without_revision(body: bytes) -> bytes:
 
 
 def made_up_release(sagittal: Path, folder: Path) -> Path:
-    with Server([sagittal, "demo", "--dir", folder], {}, folder / "demo.log"):
+    with Server([sagittal, "demo", "--no-export", "--dir", folder], {}, folder / "demo.log"):
         return folder / "release"
 
 

@@ -2,8 +2,10 @@
 
 import io
 import json
+import shutil
 import subprocess
 import tarfile
+import threading
 
 import httpx
 import mlcroissant
@@ -12,8 +14,8 @@ import numpy as np
 import pytest
 import skimage.transform
 import SimpleITK as sitk
+from conftest import served
 from datasets import load_dataset
-
 from service import Service
 
 METADATA_INTEGERS = {
@@ -25,30 +27,55 @@ CONDITIONS = [
 ]
 
 
+def export(program, service: Service, format: str, *options: str, code: int = 0) -> subprocess.CompletedProcess:
+    command = [program, "export", "--data", service.data, "--format", format, *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
+    assert done.returncode == code, done.stderr
+    return done
+
+
 @pytest.fixture(scope="module")
 def exported(program, demo):
     """A server over the demo's data folder, to which every format was exported."""
-    for format, more in [("hf-parquet", ["--shard-mb", "8"]), ("webdataset", ["--render", "size=64"]), ("nnunet", [])]:
-        command = [program, "export", "--data", demo.data, "--format", format, "--url", "http://data.example", *more]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stderr
-        assert ".parquet" in done.stdout or ".tar" in done.stdout or "dataset.json" in done.stdout
+    for format, more in [("hf-parquet", ["--shard-mb", "8"]), ("webdataset", ["--render", "size=64", "--name", "default"]), ("nnunet", [])]:
+        said = export(program, demo, format, "--url", "http://data.example", *more).stdout
+        assert ".parquet" in said or ".tar" in said or "dataset.json" in said
     return demo
 
 
-def exports(service: Service, folder: str) -> dict[str, str]:
-    """Name in the folder → address."""
+@pytest.fixture(scope="module")
+def partial(program, demo, tmp_path_factory):
+    """A server over some scans of train patients: the other splits are empty."""
+    source = tmp_path_factory.mktemp("partial-source") / "release"
+    train = [scan["scan_id"] for scan in demo.json("/v1/scans", split="train", limit=4)["items"]]
+    for folder in ("images", "masks"):
+        (source / folder).mkdir(parents=True)
+        for scan in train:
+            shutil.copy(demo.source / folder / f"{scan}.mha", source / folder)
+    for table in ("overview.csv", "radiological_gradings.csv"):
+        shutil.copy(demo.source / table, source)
+    with served(program, source, tmp_path_factory.mktemp("partial")) as service:
+        yield service
+
+
+def exports(service: Service, format: str, name: str = "default") -> dict[str, str]:
+    """File → URL."""
     listed = service.json("/v1/exports")["items"]
-    prefix = f"{folder}/"
-    return {e["path"].removeprefix(prefix): service.address + e["url"] for e in listed if e["path"].startswith(prefix)}
+    return {e["file"]: service.address + e["url"] for e in listed if (e["format"], e["name"]) == (format, name)}
 
 
 @pytest.fixture(scope="module")
 def edition(exported, tmp_path_factory):
     """The one-liner of the published card, from this server."""
     shards = exports(exported, "hf-parquet")
-    data_files = {split: [url for name, url in shards.items() if name.startswith(split)] for split in ("train", "validation", "test")}
-    return load_dataset("parquet", data_files=data_files, cache_dir=str(tmp_path_factory.mktemp("cache")))
+    return load_dataset("parquet", data_files=by_split(shards), cache_dir=str(tmp_path_factory.mktemp("cache")))
+
+
+def by_split(shards: dict[str, str]) -> dict[str, list[str]]:
+    files: dict[str, list[str]] = {}
+    for name, url in shards.items():
+        files.setdefault(name.split("-")[0], []).append(url)
+    return files
 
 
 def test_the_edition_has_every_scan_in_its_split(exported, edition):
@@ -99,7 +126,7 @@ def test_the_edition_has_the_loaders_dictionaries(exported, edition):
         expected = exported.json(f"/v1/scans/{scan}/metadata", format="hf")
         assert row["metadata"] == expected, scan
         assert row["rad_gradings"] == exported.json(f"/v1/scans/{scan}/gradings", format="hf"), scan
-        assert row["image_path"] == f"http://data.example/v1/scans/{scan}/image.mha"
+        assert row["image_path"] == f"http://data.example/v1/scans/{scan}/image.mha?layout=stored"
 
 
 def test_archives_hold_every_slice_of_their_split_once(exported):
@@ -122,21 +149,147 @@ def test_nnunet_gets_labels_without_gaps_and_the_scans_own_grid(exported, tmp_pa
     shards = exports(exported, "nnunet")
     described = json.loads(httpx.get(shards["dataset.json"]).content)
     assert sorted(described["labels"].values()) == list(range(len(described["labels"])))
+    assert "CC-BY-4.0" in described["licence"] and "10.1038/s41597-024-03090-w" in described["reference"]
     trained = [name for name in shards if name.startswith("labelsTr/")]
     assert described["numTraining"] == len(trained) > 0
     test_scans = {s["scan_id"] for s in exported.json("/v1/scans", split="test", limit=1000)["items"]}
     assert {name.removeprefix("imagesTs/").removesuffix("_0000.nii.gz") for name in shards if "imagesTs" in name} == test_scans
+    tested = [name for name in shards if name.startswith("labelsTs/")]
+    assert {name.removeprefix("labelsTs/").removesuffix(".nii.gz") for name in tested} == test_scans
     number_of = {int(name.split("(")[-1].rstrip(")")): n for name, n in described["labels"].items() if n}
-    for name in trained[:4]:
-        scan = name.removeprefix("labelsTr/").removesuffix(".nii.gz")
-        for part in (name, f"imagesTr/{scan}_0000.nii.gz"):
+    for name in [*trained[:4], *tested[:1]]:
+        images = name.split("/")[0].replace("labels", "images")
+        scan = name.split("/")[1].removesuffix(".nii.gz")
+        for part in (name, f"{images}/{scan}_0000.nii.gz"):
             (tmp_path / part.replace("/", "-")).write_bytes(httpx.get(shards[part]).content)
         labels = nibabel.load(tmp_path / name.replace("/", "-"))
-        image = nibabel.load(tmp_path / f"imagesTr-{scan}_0000.nii.gz")
+        image = nibabel.load(tmp_path / f"{images}-{scan}_0000.nii.gz")
         assert labels.shape == image.shape and np.allclose(labels.affine, image.affine)
         mask = exported.npy(f"/v1/scans/{scan}/mask.npy").T
         expected = np.vectorize(lambda value: number_of.get(value, 0))(mask)
         np.testing.assert_array_equal(np.asarray(labels.dataobj), expected)
+
+
+def test_no_fold_of_nnunet_has_a_patient_on_both_sides(exported):
+    """nnU-Net trains fold f on `splits[f]["train"]` and validates on `splits[f]["val"]`, cases being file names."""
+    shards = exports(exported, "nnunet")
+    splits = json.loads(httpx.get(shards["splits_final.json"]).content)
+    assert len(splits) == 6
+    cases = {name.removeprefix("labelsTr/").removesuffix(".nii.gz") for name in shards if name.startswith("labelsTr/")}
+    for split in splits:
+        assert set(split["train"]) | set(split["val"]) == cases and split["train"] and split["val"]
+        patients = [{case.split("_")[0] for case in split[side]} for side in ("train", "val")]
+        assert not patients[0] & patients[1]
+    for side, name in (("train", "train"), ("val", "validation")):
+        listed = {s["scan_id"] for s in exported.json("/v1/scans", split=name, limit=1000)["items"]}
+        assert set(splits[0][side]) == listed, "the first is the published split"
+
+
+def test_an_empty_split_is_no_file_and_the_others_load(program, partial, tmp_path):
+    for format in ("hf-parquet", "webdataset", "nnunet"):
+        export(program, partial, format, *(["--render", "size=32", "--name", "default"] if format != "nnunet" else []))
+    shards = exports(partial, "hf-parquet")
+    loaded = load_dataset("parquet", data_files=by_split(shards), cache_dir=str(tmp_path))
+    assert list(loaded) == ["train"] and len(loaded["train"]) == partial.json("/v1/scans")["total"]
+    assert {name.split("-")[0] for name in exports(partial, "webdataset")} == {"train"}
+    assert not [name for name in exports(partial, "nnunet") if "Ts/" in name]
+
+
+def test_a_new_export_replaces_its_predecessor_as_a_whole(program, partial):
+    """Readers of the old one get its bytes or 404, never those of the new one."""
+    rendered = ["--name", "replaced", "--render", "size=96"]
+    export(program, partial, "webdataset", *rendered, "--shard-mb", "1")
+    before = exports(partial, "webdataset", "replaced")
+    whole = {url: httpx.get(url).content for url in before.values()}
+    assert len(before) > 2
+    seen, is_over = [], threading.Event()
+
+    def read():
+        while not is_over.is_set():
+            for url, bytes_ in whole.items():
+                part = httpx.get(url, headers={"range": "bytes=1000-200000"})
+                listed = exports(partial, "webdataset", "replaced")
+                seen.append((part.status_code, part.status_code == 404 or part.content == bytes_[1000:200001], tuple(sorted(listed))))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        export(program, partial, "webdataset", *rendered, "--shard-mb", "2")
+        after = exports(partial, "webdataset", "replaced")
+    finally:
+        is_over.set()
+        reader.join()
+    assert {status for status, _, _ in seen} <= {206, 404} and all(is_right for _, is_right, _ in seen)
+    assert {files for _, _, files in seen} <= {tuple(sorted(before)), tuple(sorted(after))}, "an export was listed in part"
+    assert len(after) < len(before) and not set(after.values()) & set(before.values())
+    assert {httpx.get(url).status_code for url in before.values()} == {404}
+    keys = []
+    for url in after.values():
+        names = tarfile.open(fileobj=io.BytesIO(httpx.get(url).content)).getnames()
+        keys += [name.split(".")[0] for name in names if name.endswith(".json")]
+    assert len(keys) == len(set(keys)) == partial.json("/v1/slices", split="train", limit=1)["total"]
+    folders = list((partial.data / "exports/webdataset/replaced").iterdir())
+    assert len(folders) == 1, folders
+
+
+def test_exporting_the_same_again_keeps_the_urls(program, partial):
+    options = ["--name", "same", "--render", "size=16"]
+    export(program, partial, "webdataset", *options)
+    first = exports(partial, "webdataset", "same")
+    export(program, partial, "webdataset", *options)
+    assert exports(partial, "webdataset", "same") == first
+
+
+def test_shards_have_the_requested_size_whatever_is_in_them(program, partial):
+    """PNG has no length before it is made: the number of shards comes from a part of the samples."""
+    export(program, partial, "webdataset", "--name", "png", "--render", "image=png&size=256", "--shard-mb", "1")
+    sizes = [e["bytes"] for e in partial.json("/v1/exports")["items"] if e["name"] == "png"]
+    assert len(sizes) > 2
+    assert all(0.5 < size / 2**20 < 1.6 for size in sizes), sizes
+
+
+def test_parameters_reach_what_they_are_for_and_others_are_errors(program, partial):
+    export(program, partial, "hf-parquet", "--render", "size=32&map=semantic&window=auto", "--name", "mapped")
+    shards = exports(partial, "hf-parquet", "mapped")
+    rows = load_dataset("parquet", data_files={"train": list(shards.values())}, split="train", streaming=True)
+    row = next(iter(rows))
+    scan = f"{row['patient_id']}_{row['scan_type']}"
+    k = len(row["mask"]) // 2
+    expected = partial.npy(f"/v1/scans/{scan}/slices/{k}/mask.npy", size=32, map="semantic")
+    np.testing.assert_array_equal(np.asarray(row["mask"][k]), expected)
+    assert set(np.unique(expected)) <= {0, 1, 2, 3}
+    for format, render, said in [
+        ("hf-parquet", "siez=1", "did you mean size?"),
+        ("hf-parquet", "size=0", "size=0 is not valid"),
+        ("webdataset", "siez=1", "did you mean size?"),
+        ("webdataset", "map=nothing", "map=nothing is not valid"),
+        ("webdataset", "split=test", "given twice"),
+        ("nnunet", "size=256", "takes no --render"),
+    ]:
+        before = exports(partial, format)
+        done = export(program, partial, format, "--render", render, "--name", "default", code=2)
+        assert said in done.stderr, done.stderr
+        assert exports(partial, format) == before
+
+
+def test_scan_types_choose_scans(program, demo, partial):
+    types = {scan["scan_type"] for scan in partial.json("/v1/scans")["items"]}
+    chosen = min(types)
+    export(program, partial, "hf-parquet", "--render", "size=16", "--scan-types", chosen)
+    shards = exports(partial, "hf-parquet", f"size-16-{chosen}")
+    rows = load_dataset("parquet", data_files=by_split(shards), split="train", streaming=True)
+    assert len(types) > 1 and {row["scan_type"] for row in rows} == {chosen}
+
+
+def test_a_folder_of_the_users_is_replaced_only_if_it_is_an_export(program, partial, tmp_path):
+    out = tmp_path / "Dataset501_SPIDER"
+    for _ in range(2):
+        export(program, partial, "nnunet", "--out", out)
+        assert (out / "dataset.json").is_file() and (out / "splits_final.json").is_file()
+    assert [path.name for path in tmp_path.iterdir()] == [out.name]
+    (out / "notes.txt").write_text("mine")
+    said = export(program, partial, "nnunet", "--out", out, code=2).stderr
+    assert "notes.txt" in said and (out / "notes.txt").is_file() and (out / "dataset.json").is_file()
 
 
 def test_exports_are_served_in_parts_and_no_path_leaves_their_folder(exported):
@@ -145,7 +298,7 @@ def test_exports_are_served_in_parts_and_no_path_leaves_their_folder(exported):
     part = httpx.get(url, headers={"range": "bytes=100-299"})
     assert (part.status_code, part.content) == (206, whole[100:300])
     assert int(httpx.head(url).headers["content-length"]) == len(whole)
-    for path in ("../index.sqlite", "%2e%2e/index.sqlite", "hf-parquet/../../index.sqlite", "hf-parquet//" + name, "hf-parquet", "none"):
+    for path in ("../index.sqlite", "%2e%2e/index.sqlite", "hf-parquet/../../index.sqlite", "hf-parquet//" + name, "hf-parquet", "none", "x.part/y"):
         assert exported.client.get(f"/v1/exports/{path}").status_code == 404, path
 
 

@@ -128,16 +128,22 @@ def test_a_replica_shows_a_new_revision_without_a_restart(sagittal, serve, made,
 def test_exports_lie_in_the_bucket_and_are_served_from_it(sagittal, serve, synthetic, bucket, tmp_path):
     sagittal("import", synthetic.source, "--data", bucket)
     sagittal("export", "--data", bucket, "--format", "webdataset")
-    sagittal("export", "--data", bucket, "--format", "webdataset", "--out", tmp_path)
+    sagittal("export", "--data", bucket, "--format", "webdataset", "--out", tmp_path / "out")
     there = serve(bucket, synthetic.source)
-    listed = {item["path"]: item["url"] for item in there.json("/v1/exports")["items"]}
-    files = {f"webdataset/{path.relative_to(tmp_path)}": path for path in tmp_path.rglob("*") if path.is_file()}
+    listed = {item["file"]: item["url"] for item in there.json("/v1/exports")["items"]}
+    files = {path.name: path for path in (tmp_path / "out").iterdir() if path.name != "export.json"}
     assert files and set(listed) == set(files)
     for name, path in files.items():
         content = path.read_bytes()
         assert there.get(listed[name]).content == content, name
         part = there.client.get(listed[name], headers={"range": f"bytes=7-{len(content) // 2}"})
         assert part.status_code == 206 and part.content == content[7 : len(content) // 2 + 1], name
+    # Another one replaces it, and leaves nothing of it.
+    sagittal("export", "--data", bucket, "--format", "webdataset", "--render", "size=32", "--name", "default")
+    again = {item["file"]: item["url"] for item in there.json("/v1/exports")["items"]}
+    assert again and not set(again.values()) & set(listed.values())
+    assert {there.client.get(url).status_code for url in listed.values()} == {404}
+    assert {there.client.get(url).status_code for url in again.values()} == {200}
 
 
 def test_a_store_that_ignores_conditions_is_named(sagittal, synthetic, bucket):

@@ -1,5 +1,7 @@
 """Every voxel is where SimpleITK and nibabel say it is."""
 
+import hashlib
+
 import files
 import nibabel
 import numpy as np
@@ -52,6 +54,37 @@ def test_every_stored_slice_is_the_files(service, scans, folder, name, parameter
             assert np.array_equal(found, slice_), f"{scan} slice {k}"
         beyond = service.client.get(f"/v1/scans/{scan}/slices/{len(stack)}/{name}?layout=stored")
         assert beyond.status_code == 404, scan
+
+
+@EXTREMES_TOO
+@pytest.mark.parametrize("folder, name", [("images", "image"), ("masks", "mask")], ids=["image", "mask"])
+def test_the_stored_layout_as_metaimage_is_the_source_file(service, scans, folder, name, tmp_path):
+    for scan in scans:
+        source = service.source / folder / f"{scan}.mha"
+        response = service.get(f"/v1/scans/{scan}/{name}.mha", layout="stored")
+        assert response.headers["x-sagittal-source-sha256"] == hashlib.sha256(source.read_bytes()).hexdigest(), scan
+        copy = tmp_path / f"{scan}.mha"
+        copy.write_bytes(response.content)
+        expected, found = sitk.ReadImage(str(source)), sitk.ReadImage(str(copy))
+        assert found.GetPixelID() == expected.GetPixelID(), scan
+        assert np.array_equal(sitk.GetArrayFromImage(found), sitk.GetArrayFromImage(expected)), scan
+        grids = [(image.GetOrigin(), image.GetSpacing(), image.GetDirection()) for image in (expected, found)]
+        if folder == "images":
+            assert grids[0] == grids[1], scan
+        # The grid of a mask is its image's, from which it may differ in the last digits.
+        for own, reply in zip(*grids, strict=True):
+            assert np.allclose(own, reply, atol=1e-4), scan
+
+
+def test_parts_of_a_source_file_are_those_of_the_whole(demo):
+    path = "/v1/scans/1_t1/image.mha?layout=stored"
+    whole = demo.get(path).content
+    part = demo.client.get(path, headers={"range": f"bytes=1000-{len(whole) - 1000}"})
+    assert part.status_code == 206 and part.content == whole[1000 : len(whole) - 999]
+    assert int(demo.client.head(path).headers["content-length"]) == len(whole)
+    wrong = demo.client.get("/v1/scans/1_t1/mask.mha?layout=stored&map=semantic")
+    assert wrong.status_code == 400 and "leave map or layout out" in wrong.json()["detail"]
+    assert demo.get("/v1/scans/1_t1/image.mha?layout=canonical").content == demo.get("/v1/scans/1_t1/image.mha").content
 
 
 @EXTREMES_TOO

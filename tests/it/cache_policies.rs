@@ -11,7 +11,7 @@ use sagittal::formats::npy;
 use sagittal::volume::ElementType;
 use serde_json::Value as Json;
 
-use crate::support::{Answer, Release, SHAPE, Service};
+use crate::support::{Answer, Release, SHAPE, Service, write_export};
 
 /// How long a cache may keep a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,7 +35,7 @@ use Policy::{Fresh, NoStore, Revalidate};
 
 /// Route as the documentation names it, an example of it, what it depends on, how long it may be kept.
 #[rustfmt::skip] // One route, one line: this is a table.
-const ROUTES: [(&str, &str, Of, Policy); 73] = [
+const ROUTES: [(&str, &str, Of, Policy); 77] = [
     ("/v1/dataset", "/v1/dataset", Data, Revalidate),
     ("/v1/labels", "/v1/labels", Data, Revalidate),
     ("/v1/splits", "/v1/splits?folds=2", Data, Revalidate),
@@ -105,7 +105,11 @@ const ROUTES: [(&str, &str, Of, Policy); 73] = [
     ("", "/v1/scans/1_t1.ome.zarr/zarr.json", Data, Revalidate),
     ("", "/v1/scans/1_t1.ome.zarr/labels/spider/zarr.json", Data, Revalidate),
     ("", "/v1/scans/1_t1.ome.zarr/image/c/2/0/0", Data, Revalidate),
-    ("", "/v1/exports/webdataset/a.tar", Program, Revalidate),
+    ("", "/v1/exports/webdataset/default/0/a.tar", Program, Revalidate),
+    ("", "/api/datasets/cdoswald/SPIDER", Program, Revalidate),
+    ("", "/api/datasets/cdoswald/SPIDER/tree/main?recursive=true", Program, Revalidate),
+    ("", "/datasets/cdoswald/SPIDER/resolve/main/README.md", Program, Revalidate),
+    ("", "/datasets/cdoswald/SPIDER/resolve/main/default/train.parquet", Program, Revalidate),
     ("", "/croissant.json", Program, Revalidate),
     ("", "/openapi.json", Program, Revalidate),
     ("", "/viewer/main.js", Program, Revalidate),
@@ -116,8 +120,8 @@ const ROUTES: [(&str, &str, Of, Policy); 73] = [
 fn service() -> (Service, tempfile::TempDir) {
     let data = tempfile::tempdir().unwrap();
     Release::small().import(data.path());
-    fs::create_dir_all(data.path().join("exports/webdataset")).unwrap();
-    fs::write(data.path().join("exports/webdataset/a.tar"), [7; 100]).unwrap();
+    write_export(data.path(), "webdataset", "a.tar", &[7; 100]);
+    write_export(data.path(), "hf-parquet", "train.parquet", &[7; 100]);
     let service = Service::over(data.path());
     // The date of a change is reported once its second has passed.
     std::thread::sleep(std::time::Duration::from_millis(1100));
@@ -181,7 +185,7 @@ fn everything_else_says_how_long_it_may_be_kept() {
             assert_eq!((answer.status, cache_control(&answer)), (StatusCode::OK, said), "{url}");
             let tag = answer.header("etag");
             assert!(tag.starts_with('"') && tag.ends_with('"') && tag.len() == 34, "{url}: {tag}");
-            let has_date = of == Data || url.ends_with("a.tar");
+            let has_date = of == Data || url.ends_with("a.tar") || url.ends_with("train.parquet");
             assert_eq!(answer.headers.contains_key("last-modified"), has_date, "{url}");
             let head = service.send(Request::head(url).body(Body::empty()).unwrap());
             for name in ["etag", "cache-control", "last-modified", "content-type"] {

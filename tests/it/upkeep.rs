@@ -11,7 +11,7 @@ use sagittal::store::DataLocation;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
 use sqlx::{AssertSqlSafe, ConnectOptions};
 
-use crate::support::{Kind, Release, Service, image};
+use crate::support::{Kind, Release, Service, image, write_export};
 
 const OPTIONS: ImportOptions =
     ImportOptions { jobs: 2, again: false, verify: false, prune: false, memory_bytes: 64 << 20 };
@@ -115,13 +115,12 @@ fn a_refused_scan_that_is_still_served_is_named() {
 fn removed_scans_leave_nothing_behind() {
     let (release, data) = (Release::small(), tempfile::tempdir().unwrap());
     release.import(data.path());
-    fs::create_dir_all(data.path().join("exports/webdataset")).unwrap();
-    fs::write(data.path().join("exports/webdataset/train-0.tar"), b"x").unwrap();
+    write_export(data.path(), "webdataset", "train-0.tar", b"x");
     let service = Service::over(data.path());
     let removed = sagittal(&["remove", "1_t1", "1_t2", "--data", as_str(data.path())]);
     let said = text(&removed.stdout);
     assert!(removed.status.success(), "{}", text(&removed.stderr));
-    assert!(said.contains("2 scans removed") && said.contains("webdataset/train-0.tar"), "{said}");
+    assert!(said.contains("2 scans removed") && said.contains("/train-0.tar"), "{said}");
 
     service.block_on(service.renderer.renew()).unwrap();
     assert_eq!(groups(data.path()).len(), 1);

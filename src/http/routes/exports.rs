@@ -1,4 +1,4 @@
-//! Files that `sagittal export` wrote: listed, and served in parts.
+//! Files that `sagittal export` wrote: listed, and served whole or in ranges.
 
 use axum::body::Body;
 use axum::extract::State;
@@ -16,27 +16,40 @@ use crate::http::responses::entity_tag::EntityTag;
 use crate::http::responses::files::{range_not_satisfiable, requested_range};
 use crate::http::responses::problem::{Code, Problem};
 use crate::http::state::App;
-use crate::store::ExportedFile;
+use crate::store::{ExportManifest, ExportedFile, ManifestFile};
 
 /// An exported file.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(in crate::http) struct ExportBody {
-    /// Format and name.
-    path: String,
+    /// Loader that it is for: hf-parquet, webdataset or nnunet.
+    format: String,
+    /// Name of the export among those of its format.
+    name: String,
+    /// Path of the file inside the export.
+    file: String,
     bytes: u64,
-    /// Where it is.
+    /// SHA-256, hexadecimal.
+    sha256: String,
+    /// Revision of the data that the export was made from.
+    revision: u64,
+    /// Its URL, which never gives other bytes: after the next export it gives 404.
     url: String,
 }
 
-/// `GET /v1/exports`. Files come and go without the index knowing, so the list is made anew each time.
+/// `GET /v1/exports`. Exports come and go without the index knowing, so the list is made anew each time.
 pub(in crate::http) async fn list(State(app): State<App>) -> Result<Response, Problem> {
-    let body = |file: ExportedFile| ExportBody {
-        url: format!("/v1/exports/{}", file.path),
-        path: file.path,
+    let body = |export: &ExportManifest, file: &ManifestFile| ExportBody {
+        format: export.format.clone(),
+        name: export.name.clone(),
+        file: file.path.clone(),
         bytes: file.bytes,
+        sha256: file.sha256.clone(),
+        revision: export.revision,
+        url: format!("/v1/exports/{}", export.path_of(&file.path)),
     };
-    let files = app.store().exports().await?;
-    let listing = Listing::whole(files.into_iter().map(body).collect());
+    let exports = app.store().exports().await?;
+    let files = exports.iter().flat_map(|export| export.files.iter().map(move |file| body(export, file)));
+    let listing = Listing::whole(files.collect());
     let bytes = serde_json::to_vec(&listing).map_err(|error| Problem::internal(&error))?;
     let caching = Caching::new(CachePolicy::Revalidate, Validator::of_bytes(&bytes));
     Ok(caching.attach(([(header::CONTENT_TYPE, "application/json")], bytes)))
@@ -52,13 +65,23 @@ pub(in crate::http) async fn show(
         Problem::new(Code::UnknownPath, format!("there is no export {path}; /v1/exports lists those that there are"))
     };
     let file = app.store().export(&path).await?.ok_or_else(missing)?;
+    send(&app, &headers, &file, missing).await
+}
+
+/// An exported file, or the part of it that is requested; what `missing` gives when it was removed meanwhile.
+pub(in crate::http) async fn send(
+    app: &App,
+    headers: &HeaderMap,
+    file: &ExportedFile,
+    missing: impl Fn() -> Problem,
+) -> Result<Response, Problem> {
     let tag = EntityTag::of(&["export", &file.path, &file.version]);
     let validator = Validator { tag, modified: Some(file.modified) };
     let caching = Caching::new(CachePolicy::Revalidate, validator.clone());
-    if let Some(response) = caching.decided(&headers) {
+    if let Some(response) = caching.decided(headers) {
         return Ok(response);
     }
-    let (range, status) = match requested_range(&headers, &validator, file.bytes) {
+    let (range, status) = match requested_range(headers, &validator, file.bytes) {
         ByteRange::Whole => (0..file.bytes, StatusCode::OK),
         ByteRange::Part(part) => (part, StatusCode::PARTIAL_CONTENT),
         ByteRange::Nothing => return Ok(range_not_satisfiable(file.bytes)),
@@ -68,9 +91,9 @@ pub(in crate::http) async fn show(
     let body = if len == 0 {
         Body::empty()
     } else {
-        let pieces = app.store().read_export(&path, range).await?;
+        let pieces = app.store().read_export(&file.path, range).await?.ok_or_else(missing)?;
         Body::from_stream(pieces.inspect_err(|error| {
-            tracing::error!(error = error as &dyn std::error::Error, "an exported file broke off");
+            tracing::error!(error = error as &dyn std::error::Error, "an exported file was truncated");
         }))
     };
     let mut response = caching.attach((status, body));
@@ -80,7 +103,7 @@ pub(in crate::http) async fn show(
         headers.extend(HeaderValue::try_from(content_range).map(|value| (header::CONTENT_RANGE, value)));
     }
     headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(&path)));
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(&file.path)));
     Ok(response)
 }
 

@@ -1,5 +1,7 @@
 //! Whole volumes as files: `.npy` in any rendition; `.nii`, `.nii.gz` and `.mha` as acquired, in canonical layout, with their
-//! true place in the patient. They are sent while they are read, a few slices at a time.
+//! true place in the patient; `.mha` also as its file has it. They are sent while they are read, a few slices at a time.
+
+mod source;
 
 use std::io::Write;
 use std::sync::Arc;
@@ -23,11 +25,13 @@ use crate::http::responses::problem::{Code, Problem};
 use crate::http::responses::provenance::named;
 use crate::http::state::locks::Locks;
 use crate::http::state::{ApiRequest, App};
-use crate::imaging::{ImageKind, ImageQuery, native_parameters, volume_parameters};
-use crate::params::{Pairs, Parameter};
+use crate::imaging::{ImageKind, ImageQuery, Layout, file_parameters, native_parameters, volume_parameters};
+use crate::params::{Pairs, Parameter, ParameterError};
 use crate::renderer::{Catalogue, Keep, Part, RendererError, SliceName, assembled};
 use crate::spider::ScanId;
 use crate::worker_pool::Flow;
+
+pub(in crate::http) use source::SOURCE_SHA256;
 
 /// What compressing takes, roughly.
 const NANOSECONDS_PER_BYTE: u64 = 20;
@@ -99,6 +103,7 @@ impl VolumeFormat {
     pub(in crate::http) fn parameters(self, kind: ImageKind) -> Vec<Parameter> {
         match self {
             Self::Npy => volume_parameters(kind),
+            Self::MetaImage => file_parameters(kind),
             _ => native_parameters(kind),
         }
     }
@@ -111,7 +116,15 @@ impl VolumeFormat {
 /// `GET /v1/scans/{id}/image.npy` and the like; `kind` is that of its slices as arrays.
 pub(in crate::http) fn volume(kind: ImageKind, format: VolumeFormat) -> MethodRouter<App> {
     get(async move |ScanPath(scan): ScanPath, request: ApiRequest| {
-        Pairs::new(request.raw_pairs(), &format.parameters(kind))?;
+        let valid = format.parameters(kind);
+        let pairs = Pairs::new(request.raw_pairs(), &valid)?;
+        if format == VolumeFormat::MetaImage && pairs.parsed("layout")? == Some(Layout::Stored) {
+            if let Some((other, _)) = request.raw_pairs().iter().find(|(name, _)| name != "layout") {
+                let message = format!("layout=stored is the file's own voxels; leave {other} or layout out");
+                return Err(ParameterError::conflict(other, message).into());
+            }
+            return request.retried(|_| source::send(&request, scan, kind)).await;
+        }
         let query = ImageQuery::parse_volume(kind, request.raw_pairs())?;
         request.retried(|catalogue| send(&request, catalogue, scan, format, &query)).await
     })
