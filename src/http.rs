@@ -30,7 +30,7 @@ use middleware::{compression, cors, metrics, revisions};
 use responses::disposition;
 use responses::problem::{Code, Problem};
 use routes::route::Route;
-use routes::{croissant, exports, pages, python, zarr};
+use routes::{croissant, exports, hub, pages, python, zarr};
 
 /// The service.
 pub fn router(app: App) -> Router {
@@ -48,6 +48,7 @@ pub fn router(app: App) -> Router {
         .route("/python/simple/", get(python::packages))
         .route("/python/simple/sagittal/", get(python::package))
         .route("/python/simple/sagittal/{file}", get(python::file))
+        .merge(hub::routes())
         .route("/docs/start.js", get(pages::docs_start))
         .route("/docs/swagger-ui.css", get(pages::docs_style))
         .route("/docs/swagger-ui-bundle.js", get(pages::docs_script))
@@ -82,7 +83,8 @@ async fn nothing_here(uri: Uri) -> Problem {
 }
 
 async fn other_method(uri: Uri) -> Response {
-    let methods = if uri.path() == "/v1/batch" { "POST" } else { "GET, HEAD" };
+    let is_posted = uri.path() == "/v1/batch" || uri.path().contains("/paths-info/");
+    let methods = if is_posted { "POST" } else { "GET, HEAD" };
     let problem = Problem::new(Code::MethodNotAllowed, format!("this URL supports {methods} only"));
     ([(header::ALLOW, methods)], problem).into_response()
 }

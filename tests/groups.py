@@ -76,6 +76,7 @@ GROUPS = [
     Group("package", "the Python package, and its installation from the server", ("python_client", "python_datasets", "python_package")),
     Group("torch", "the package's datasets in PyTorch, on several ranks, and the notebooks", ("torch", "notebooks"), (PYTORCH,), setup="tests/torch/install"),
     Group("loaders", "datasets, webdataset, dask, xarray, ome-zarr-py, polars, DuckDB, mlcroissant", ("exports", "loaders", "table_formats", "table_readers")),
+    Group("hub", "three versions of Hugging Face datasets, each in an environment of its own, and huggingface_hub", ("hub",)),
     Group("operations", "limits, tokens, shutdown, metrics, hostile requests", ("operations", "connections", "tokens", "hostile", "or_demo")),
     Group("faults", "kills, damage, missing folders, wrong clocks, requests during imports", ("faults", "outages", "reimport")),
     Group("root", "a full disk", ("full_disk",), (ROOT,)),

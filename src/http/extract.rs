@@ -36,6 +36,12 @@ pub(super) struct GroupPath {
 /// `{*path}` of a path under `/v1/exports`.
 pub(super) struct ExportPath(pub(super) String);
 
+/// `{revision}` and `{*path}` of a path of the Hub's, where it has them.
+pub(super) struct HubPath {
+    pub(super) revision: Option<String>,
+    pub(super) path: Option<String>,
+}
+
 /// `{file}` of a path under `/viewer`.
 pub(super) struct AssetPath(pub(super) String);
 
@@ -176,6 +182,16 @@ impl<S: Send + Sync> FromRequestParts<S> for ExportPath {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
         path_parameter(parts, state, "path").await.map(Self)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for HubPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Problem> {
+        let given = |value: String| Some(value).filter(|value| !value.is_empty());
+        let revision = given(path_parameter(parts, state, "revision").await?);
+        Ok(Self { revision, path: given(path_parameter(parts, state, "path").await?) })
     }
 }
 

@@ -183,7 +183,9 @@ fn can_happen(code: Code, route: &Route) -> bool {
         Code::PreconditionFailed => route.operation.body.is_none() && route.has_validator(),
         Code::IndexUnavailable => route.is_of_data || path == "/metrics",
         // Of URLs and methods that are not documented here.
-        Code::UnknownPath | Code::MethodNotAllowed | Code::RevisionGone | Code::UnknownRevision => false,
+        Code::UnknownPath | Code::MethodNotAllowed | Code::NotExported | Code::RevisionGone | Code::UnknownRevision => {
+            false
+        }
         // Of requests that no HTTP client makes.
         Code::InvalidHost => false,
     }

@@ -7,6 +7,7 @@ pub(super) mod dataset;
 pub(super) mod evaluation;
 pub(super) mod exports;
 pub(super) mod health;
+pub(super) mod hub;
 pub(super) mod images;
 pub(super) mod labels;
 pub(super) mod links;

@@ -19,6 +19,7 @@ use super::responses::documents::{Answer, Documents};
 use super::responses::entity_tag::EntityTag;
 use super::responses::files::digest_of;
 use super::responses::problem::{Code, Problem};
+use super::routes::hub::{Repositories, repositories};
 use super::routes::tables::Files;
 use super::routes::training::Samples;
 use super::routes::volumes::ZippedVolumes;
@@ -53,6 +54,7 @@ struct Shared {
     zipped_volumes: ZippedVolumes,
     digests: Cache<String, HeaderValue>,
     samples: Samples,
+    repositories: Repositories,
     metrics: Metrics,
     is_stopping: AtomicBool,
 }
@@ -76,6 +78,7 @@ impl App {
                 zipped_volumes: ZippedVolumes::new(plan.volumes),
                 digests: Cache::new(DIGESTS),
                 samples: Samples::new(plan.samples),
+                repositories: repositories(),
             }),
         }
     }
@@ -150,6 +153,11 @@ impl App {
     /// Where exports lie.
     pub(super) fn store(&self) -> &Store {
         &self.shared.store
+    }
+
+    /// Recent revisions of the exports for Hugging Face `datasets`.
+    pub(super) fn repositories(&self) -> &Repositories {
+        &self.shared.repositories
     }
 
     /// Recent tables as files.

@@ -102,6 +102,11 @@ impl Problem {
         Self::new(Code::ScanReplaced, "the scan is just being imported; ask again")
     }
 
+    /// What is wrong, and what to do.
+    pub(in crate::http) fn detail(&self) -> &str {
+        &self.0.detail
+    }
+
     /// Which kind of problem it is.
     #[cfg(test)]
     pub(in crate::http) fn code(&self) -> Code {

@@ -24,6 +24,7 @@ pub(in crate::http) enum Code {
     LayoutUnavailable,
     MethodNotAllowed,
     NoVolume,
+    NotExported,
     NotReady,
     OutputTooLarge,
     Overloaded,
@@ -50,7 +51,7 @@ pub(in crate::http) enum Code {
 }
 
 impl Code {
-    pub(in crate::http) const ALL: [Self; 39] = [
+    pub(in crate::http) const ALL: [Self; 40] = [
         Self::UrlTooLong,
         Self::ResponseTooSlow,
         Self::BodyTooLarge,
@@ -67,6 +68,7 @@ impl Code {
         Self::LayoutUnavailable,
         Self::MethodNotAllowed,
         Self::NoVolume,
+        Self::NotExported,
         Self::NotReady,
         Self::OutputTooLarge,
         Self::Overloaded,
@@ -141,6 +143,7 @@ impl Code {
             Self::InternalError => StatusCode::INTERNAL_SERVER_ERROR,
             Self::ResponseTooSlow
             | Self::IndexUnavailable
+            | Self::NotExported
             | Self::NotReady
             | Self::Overloaded
             | Self::QueryTooSlow
@@ -173,6 +176,7 @@ impl Code {
             Self::LayoutUnavailable => ("layout_unavailable", "The scan has no labels in this layout", "The slices of the scan's file are not sagittal, and labels are counted in sagittal slices; use the canonical layout."),
             Self::MethodNotAllowed => ("method_not_allowed", "The URL does not support this method", "The `Allow` header lists the methods that it supports."),
             Self::NoVolume => ("no_volume", "The scan's voxels were not imported", "The overview has a row for the scan, but its files were missing or refused when the data were imported. Import again; `/v1/scans?volume=absent` lists such scans."),
+            Self::NotExported => ("not_exported", "Nothing is exported for Hugging Face datasets yet", "The operator exports with `sagittal export --format hf-parquet`; `sagittal demo` does so by itself within seconds after its start."),
             Self::NotReady => ("not_ready", "The server is not ready", "The index or the data folder cannot be read at the moment. Ask again; the server's log says why."),
             Self::OutputTooLarge => ("output_too_large", "The output would be too large", "`detail` says the limit; ask for less. The operator can raise it with --max-pixels, and that of masks to be scored with --memory-mb."),
             Self::Overloaded => ("overloaded", "The server is busy", "More renderings are running and waiting than the server takes. Retry after `Retry-After` seconds."),
