@@ -13,7 +13,7 @@ server's REST API; its `/docs` page lists them.
 
 from ._client import Client
 from ._datasets import SliceDataset, StreamDataset
-from ._errors import ProblemError, SagittalError, TransportError, WrongSampleError
+from ._errors import ProblemError, SagittalError, TransportError, VersionWarning, WrongSampleError
 from ._images import Batch, Image, Pair, Sample
 from ._parameters import Value
 from ._progress import Progress
@@ -33,6 +33,7 @@ __all__ = [
     "StreamDataset",
     "TransportError",
     "Value",
+    "VersionWarning",
     "WrongSampleError",
     "__version__",
 ]

@@ -10,12 +10,12 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, SupportsIndex, Union
 
-import httpx
 import numpy as np
 
 from . import _masks, arrays
+from ._download import download
 from ._errors import WrongSampleError
-from ._http import Http, length
+from ._http import Http
 from ._images import Affine, Batch, Image, Pair
 from ._masks import Mask
 from ._parameters import Value, segment
@@ -31,7 +31,6 @@ Row = dict[str, Any]
 _PAGE_ROWS = 1000
 _TIMEOUT_SECONDS = 60.0
 _ATTEMPTS = 5
-_PIECE_BYTES = 1 << 18
 
 
 class Client:
@@ -60,7 +59,7 @@ class Client:
         from . import __version__
 
         self.url = url.rstrip("/")
-        self.http = Http(self.url, token, timeout, attempts, f"sagittal-python/{__version__}")
+        self.http = Http(self.url, token, timeout, attempts, __version__)
         self.progress: Progress = (Bar() if progress else ignore) if isinstance(progress, bool) else progress
 
     def __repr__(self) -> str:
@@ -220,29 +219,12 @@ class Client:
     def download(self, path: str, target: str | os.PathLike[str], **parameters: Value) -> Path:
         """Saves any file of the server, such as `/v1/scans/1_t1/image.nii.gz`, and gives its path.
 
-        `target` appears when the file is whole.
+        `target` appears when the file is whole. A broken connection is continued where it broke, and so is a call that failed or
+        was interrupted, by the next call, as long as the server has the same file; until then a file beside it that ends in .part holds what is there.
         """
         target = Path(target)
-        part = target.with_name(f"{target.name}.{os.getpid()}.part")
-        try:
-            with part.open("wb") as file:
-                self._save(path, parameters, file)
-            part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+        download(self.http, path, parameters, target, self.progress)
         return target
-
-    def _save(self, path: str, parameters: Mapping[str, Value], file: io.BufferedWriter) -> None:
-        def read(response: httpx.Response) -> None:
-            file.seek(0)
-            file.truncate()
-            total, done = length(response), 0
-            for piece in response.iter_raw(_PIECE_BYTES):
-                file.write(piece)
-                done += len(piece)
-                self.progress(path, done, total, "bytes")
-
-        self.http.attempt(path, parameters, read)
 
 
 def _slice_path(scan_id: str, slice: SliceName) -> str:

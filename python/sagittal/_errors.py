@@ -10,6 +10,10 @@ from typing import Any
 _TEMPORARY = {429, 502, 503, 504}
 
 
+class VersionWarning(UserWarning):
+    """Client and server have different versions. The server has the package of its own, for pip."""
+
+
 class SagittalError(Exception):
     """Base class of every error of this package."""
 

@@ -5,14 +5,17 @@ from __future__ import annotations
 import email.utils
 import os
 import random
+import sys
 import time
+import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 import httpx
 
-from ._errors import ProblemError, TransportError
+from ._errors import ProblemError, TransportError, VersionWarning
 from ._parameters import Value, encoded
 from ._progress import Progress, ignore
 
@@ -30,10 +33,11 @@ class Http:
     responses. An object of this class can be pickled; the copy opens its own connections.
     """
 
-    def __init__(self, url: str, token: str | None, timeout: float, attempts: int, user_agent: str) -> None:
+    def __init__(self, url: str, token: str | None, timeout: float, attempts: int, version: str) -> None:
         self.url = url.rstrip("/")
         self.attempts = attempts
-        self._token, self._timeout, self._user_agent = token, timeout, user_agent
+        self._token, self._timeout, self._version = token, timeout, version
+        self._has_warned = False
         self._clients: dict[int, httpx.Client] = {}
 
     def __getstate__(self) -> dict[str, Any]:
@@ -44,7 +48,7 @@ class Http:
         pid = os.getpid()
         client = self._clients.get(pid)
         if client is None:
-            headers = {"user-agent": self._user_agent}
+            headers = {"user-agent": f"sagittal-python/{self._version}"}
             if self._token is not None:
                 headers["authorization"] = f"Bearer {self._token}"
             # Of two threads that come here at once, one wins. A lock could be held by another thread during a fork.
@@ -95,12 +99,13 @@ class Http:
         compressed: bool = False,
         method: str = "GET",
         content: bytes | None = None,
+        headers: Callable[[], Mapping[str, str]] = dict,
     ) -> T:
-        """What `read` makes of a response, after as many attempts as it takes and as there may be."""
+        """What `read` makes of a response, after as many attempts as it takes and as there may be. `headers` gives those of each."""
         for attempt in range(1, self.attempts + 1):
             is_last = attempt == self.attempts
             try:
-                with self.response(path, parameters, json, compressed, method, content) as response:
+                with self.response(path, parameters, json, compressed, method, content, headers()) as response:
                     return read(response)
             except ProblemError as problem:
                 if is_last or not problem.is_temporary:
@@ -111,6 +116,16 @@ class Http:
                     raise self.failed(path, error) from error
                 pause(attempt)
         raise AssertionError("there is at least one attempt")
+
+    def _compare_versions(self, headers: Mapping[str, str]) -> None:
+        """Warns once if the server is of another version, whose parameters and responses may differ."""
+        server = headers.get("x-sagittal-version")
+        if server is None or server == self._version or self._has_warned:
+            return
+        self._has_warned = True
+        remedy = f"pip install sagittal=={server} --extra-index-url {self.url}/python/simple"
+        message = f"the server at {self.url} has version {server}, this package {self._version}; install the server's: {remedy}"
+        warnings.warn(message, VersionWarning, stacklevel=_stack_level())
 
     def failed(self, path: str, error: Exception) -> TransportError:
         """Says what failed, where, and what to look at."""
@@ -126,6 +141,7 @@ class Http:
         compressed: bool = False,
         method: str = "GET",
         content: bytes | None = None,
+        headers: Mapping[str, str] = MappingProxyType({}),
     ) -> Iterator[httpx.Response]:
         """One attempt: a response whose body has not been read. Raises `ProblemError` for an error status."""
         client = self.client()
@@ -133,18 +149,32 @@ class Http:
         query = httpx.QueryParams(encoded(parameters)) if parameters else None
         is_posted = json is not None or content is not None
         request = client.build_request("POST" if is_posted else method, path, params=query, json=json, content=content)
+        request.headers.update(headers)
         if not compressed:
             # Arrays are sent as they are, so that their length is known.
             request.headers["accept-encoding"] = "identity"
         response = client.send(request, stream=True)
         try:
+            self._compare_versions(response.headers)
             if response.is_error:
                 raise problem_of(response)
-            if response.status_code != 200:
+            if response.status_code != 200 and not (response.status_code == 206 and "range" in headers):
                 raise ProblemError(response.status_code, str(response.url), {"detail": "the response is not what a sagittal server sends"})
             yield response
         finally:
             response.close()
+
+
+def _stack_level() -> int:
+    """For `warnings.warn`: the caller of this package."""
+    level, frame = 1, sys._getframe(1)
+    while frame.f_back is not None and _is_internal(frame.f_globals.get("__name__", "")):
+        level, frame = level + 1, frame.f_back
+    return level
+
+
+def _is_internal(module: str) -> bool:
+    return module == "contextlib" or module.split(".")[0] == "sagittal"
 
 
 def problem_of(response: httpx.Response) -> ProblemError:

@@ -27,6 +27,7 @@ class Between:
 
     def __init__(self, address: str, fault: Callable[[int, str], Fault | None]):
         self.paths: list[str] = []
+        self.ranges: list[str | None] = []
         between = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
@@ -36,6 +37,7 @@ class Between:
                 found = Fault()
                 if self.command != "HEAD":
                     between.paths.append(self.path)
+                    between.ranges.append(self.headers.get("range"))
                     found = fault(len(between.paths), self.path) or found
                 body = self.rfile.read(int(self.headers.get("content-length", 0)))
                 if found.status:

@@ -4,6 +4,7 @@ import io
 import itertools
 import pickle
 import subprocess
+import warnings
 
 import files
 import nibabel
@@ -155,6 +156,51 @@ def test_files_are_saved_whole_or_not_at_all(demo, client, tmp_path):
     with pytest.raises(sagittal.ProblemError, match="unknown_scan"):
         client.download("/v1/scans/99_t1/image.nii.gz", tmp_path / "other.nii.gz")
     assert [path.name for path in tmp_path.iterdir()] == ["scan.nii.gz"]
+
+
+def test_a_download_continues_where_it_broke_off(demo, waits, tmp_path):
+    path = "/v1/scans/1_t1/image.mha"
+    whole = demo.get(path).content
+    cut = len(whole) // 3
+
+    def breaks_once(number, _):
+        return Fault(bytes=cut) if number == 1 else None
+
+    with Between(demo.address, breaks_once) as between, sagittal.Client(between.address) as client:
+        assert client.download(path, tmp_path / "scan.mha").read_bytes() == whole
+        assert between.ranges[0] is None and len(between.ranges) == 2
+        # The client may not have read everything that was sent.
+        first = int(between.ranges[1].removeprefix("bytes=").removesuffix("-"))
+        assert 0 < first <= cut
+    # A call that failed is continued by the next one.
+    with Between(demo.address, lambda *_: Fault(bytes=cut)) as between, sagittal.Client(between.address, attempts=1) as client:
+        with pytest.raises(sagittal.TransportError):
+            client.download(path, tmp_path / "other.mha")
+    (part,) = tmp_path.glob("other.mha.*.part")
+    assert part.read_bytes() == whole[: part.stat().st_size] and not (tmp_path / "other.mha").exists()
+    had = part.stat().st_size
+    with Between(demo.address, lambda *_: None) as between, sagittal.Client(between.address) as client:
+        assert client.download(path, tmp_path / "other.mha").read_bytes() == whole
+        assert between.ranges == [None, f"bytes={had}-"]
+        # Another file of the same name is not continued.
+        part.write_bytes(b"x" * 10)
+        assert client.download("/v1/scans/1_t2/image.mha", tmp_path / "other.mha").read_bytes() == demo.get("/v1/scans/1_t2/image.mha").content
+        assert between.ranges[2:] == [None]
+
+
+def test_a_server_of_another_version_is_named_once(demo):
+    def other(number, path):
+        return Fault(503, {"x-sagittal-version": "9.8.7", "retry-after": "0"})
+
+    with warnings.catch_warnings(record=True) as caught, sagittal.Client(demo.address) as client:
+        warnings.simplefilter("always")
+        client.dataset()
+        assert not caught, "client and server have one version"
+    with Between(demo.address, other) as between, sagittal.Client(between.address, attempts=2) as client:
+        with pytest.warns(sagittal.VersionWarning, match="9.8.7.*pip install sagittal==9.8.7 --extra-index-url") as caught:
+            with pytest.raises(sagittal.ProblemError):
+                client.dataset()
+        assert len(caught) == 1 and caught[0].filename == __file__
 
 
 def test_long_work_reports_its_progress(demo):

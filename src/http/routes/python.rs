@@ -28,6 +28,7 @@ const FILES: &[(&str, &str)] = files![
     "__init__.py",
     "_client.py",
     "_datasets.py",
+    "_download.py",
     "_errors.py",
     "_http.py",
     "_images.py",
