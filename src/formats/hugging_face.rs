@@ -15,8 +15,8 @@ use crate::spider::{CONDITIONS, FIELDS, Field, HuggingFaceType};
 /// Name of this format among exports.
 pub const FORMAT: &str = "hf-parquet";
 
-/// Rows of a row group: few, because a row is a whole scan and readers load a group at a time.
-const ROWS_IN_GROUP: usize = 2;
+/// Rows of a row group: a row is a whole scan, and readers load a group at a time, also for the first example of a stream.
+const ROWS_IN_GROUP: usize = 1;
 
 /// One scan, as the edition has it.
 #[derive(Debug, Clone)]
