@@ -24,7 +24,7 @@ use crate::spider::ScanId;
 use crate::store::{DataLocation, Store, StoreError};
 use crate::worker_pool::{Broken, BudgetError, Flow, Full, Pool, hold};
 
-pub use assembly::{Keep, Part, assembled, assembled_range};
+pub use assembly::{Keep, Part, ReadAhead, assembled, assembled_range};
 pub use cache::CacheStatus;
 pub use catalogue::Catalogue;
 pub use poll::poll_snapshots;

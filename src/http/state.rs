@@ -145,7 +145,7 @@ impl App {
         if let Some(digest) = self.shared.digests.get(&key) {
             return Ok(digest);
         }
-        let digest = digest_of(parts).await?;
+        let digest = digest_of(self.renderer().read_ahead(), parts).await?;
         self.shared.digests.insert(key, digest.clone());
         Ok(digest)
     }

@@ -14,14 +14,30 @@ use super::{RenderRequest, Renderer, RendererError};
 use crate::formats::npy;
 use crate::worker_pool::{Flow, Reservation, hold};
 
-/// Parts that are made before they are requested, so that threads render while the client reads.
-const AHEAD: usize = 6;
-/// Bytes of those, unless one alone has more.
-const AHEAD_BYTES: u64 = 4 << 20;
+/// How much of a file is rendered before the client reads it: enough to keep every thread busy.
+#[derive(Debug, Clone, Copy)]
+pub struct ReadAhead {
+    /// Parts that are being rendered, or that are rendered and not yet read.
+    renderings: usize,
+    /// Their bytes, unless one alone has more.
+    bytes: u64,
+}
+
+/// Parts ahead for each thread: while one is rendered, the next one's slice is read and the one before is sent.
+const RENDERINGS_PER_THREAD: usize = 3;
+/// Bytes ahead for each thread: as many images of 512 × 512, 16 bits, with room for larger ones.
+const BYTES_PER_THREAD: u64 = 3 << 20;
+
+impl ReadAhead {
+    fn of_threads(threads: usize) -> Self {
+        Self { renderings: threads * RENDERINGS_PER_THREAD, bytes: threads as u64 * BYTES_PER_THREAD }
+    }
+}
 
 /// A part of a file. Nothing is made until it is needed.
 pub struct Part {
     len: Option<u64>,
+    is_ready: bool,
     bytes: BoxFuture<'static, Result<Bytes, RendererError>>,
 }
 
@@ -44,12 +60,12 @@ impl Part {
     /// Bytes that are there.
     pub fn ready(bytes: impl Into<Bytes>) -> Self {
         let bytes = bytes.into();
-        Self { len: Some(bytes.len() as u64), bytes: Box::pin(async { Ok(bytes) }) }
+        Self { len: Some(bytes.len() as u64), is_ready: true, bytes: Box::pin(async { Ok(bytes) }) }
     }
 
     /// Bytes that are made when they are needed; `len` if it is known before.
     pub fn later(len: Option<u64>, bytes: impl Future<Output = Result<Bytes, RendererError>> + Send + 'static) -> Self {
-        Self { len, bytes: Box::pin(bytes) }
+        Self { len, is_ready: false, bytes: Box::pin(bytes) }
     }
 
     /// The elements of an array image, without its header: one part, or one for each band of a large image, which is
@@ -82,33 +98,48 @@ impl Part {
 
 /// The bytes of these parts, one after the other.
 pub fn assembled(
+    ahead: ReadAhead,
     parts: impl Iterator<Item = Part> + Send + 'static,
 ) -> impl Stream<Item = Result<Bytes, RendererError>> + Send {
-    made_ahead(parts.map(|part| (part.len.unwrap_or(0), part.bytes)))
+    made_ahead(ahead, parts.map(|part| (Size::of(&part), part.bytes)))
 }
 
-/// What these futures give, in their order. Some are begun before they are requested, as many as `AHEAD` and `AHEAD_BYTES`
-/// allow; at least one.
+/// What a part counts among those that are made ahead.
+#[derive(Debug, Clone, Copy)]
+struct Size {
+    renderings: usize,
+    bytes: u64,
+}
+
+impl Size {
+    fn of(part: &Part) -> Self {
+        Self { renderings: usize::from(!part.is_ready), bytes: part.len.unwrap_or(0) }
+    }
+}
+
+/// What these futures give, in their order. Some are begun before they are requested, as many as `ahead` allows; at least
+/// one.
 fn made_ahead<F: Future<Output = Result<Bytes, RendererError>> + Send>(
-    parts: impl Iterator<Item = (u64, F)> + Send,
+    ahead: ReadAhead,
+    parts: impl Iterator<Item = (Size, F)> + Send,
 ) -> impl Stream<Item = Result<Bytes, RendererError>> + Send {
-    let state = (parts.peekable(), FuturesOrdered::new(), 0);
-    stream::unfold(state, async |(mut parts, mut begun, mut bytes)| {
-        while begun.len() < AHEAD {
-            let Some((len, part)) = parts.next_if(|(len, _)| begun.is_empty() || bytes + len <= AHEAD_BYTES) else {
-                break;
-            };
-            bytes += len;
-            begun.push_back(async move { (len, part.await) });
+    let state = (parts.peekable(), FuturesOrdered::new(), Size { renderings: 0, bytes: 0 });
+    stream::unfold(state, move |(mut parts, mut begun, mut sum): (_, FuturesOrdered<_>, Size)| async move {
+        while sum.renderings < ahead.renderings {
+            let fits = |size: &Size| begun.is_empty() || sum.bytes + size.bytes <= ahead.bytes;
+            let Some((size, part)) = parts.next_if(|(size, _)| fits(size)) else { break };
+            sum = Size { renderings: sum.renderings + size.renderings, bytes: sum.bytes + size.bytes };
+            begun.push_back(async move { (size, part.await) });
         }
-        let (len, part) = begun.next().await?;
-        bytes -= len;
-        Some((part, (parts, begun, bytes)))
+        let (size, part) = begun.next().await?;
+        sum = Size { renderings: sum.renderings - size.renderings, bytes: sum.bytes - size.bytes };
+        Some((part, (parts, begun, sum)))
     })
 }
 
 /// Some of the bytes of these parts, whose lengths are known. Parts outside the range are not made.
 pub fn assembled_range(
+    ahead: ReadAhead,
     parts: impl Iterator<Item = Part> + Send + 'static,
     range: Range<u64>,
 ) -> impl Stream<Item = Result<Bytes, RendererError>> + Send {
@@ -123,15 +154,16 @@ pub fn assembled_range(
         .skip_while(move |(start, part)| start + part.len.unwrap_or(0) <= first)
         .take_while(move |(start, _)| *start < last)
         .map(move |(start, part)| {
+            let size = Size::of(&part);
             let cut = async move {
                 let bytes = part.bytes.await?;
                 let len = bytes.len() as u64;
                 let (from, to) = (first.saturating_sub(start).min(len), (last - start).min(len));
                 Ok(bytes.slice(from as usize..to as usize))
             };
-            (part.len.unwrap_or(0), cut)
+            (size, cut)
         });
-    made_ahead(wanted)
+    made_ahead(ahead, wanted)
 }
 
 /// Bands of a large array image that may be in memory at once: those that are rendered ahead, and those that are being sent.
@@ -181,6 +213,12 @@ impl Bands {
 }
 
 impl Renderer {
+    /// How much of a file is rendered before the client reads it.
+    #[must_use]
+    pub fn read_ahead(&self) -> ReadAhead {
+        ReadAhead::of_threads(self.pool.threads())
+    }
+
     /// The image of an order for a file that is being sent.
     ///
     /// # Errors
@@ -204,9 +242,13 @@ impl Renderer {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
     use futures_util::TryStreamExt;
 
     use super::*;
+
+    const AHEAD: ReadAhead = ReadAhead { renderings: 2, bytes: 6 };
 
     fn parts() -> impl Iterator<Item = Part> + Send + 'static {
         let later = Part::later(Some(4), async { Ok(Bytes::from_static(b"cdef")) });
@@ -220,11 +262,40 @@ mod tests {
         let whole = b"abcdefghi";
         for first in 0..9u64 {
             for last in first + 1..=9 {
-                let chunks: Vec<Bytes> = assembled_range(parts(), first..last).try_collect().await.unwrap();
+                let chunks: Vec<Bytes> = assembled_range(AHEAD, parts(), first..last).try_collect().await.unwrap();
                 assert_eq!(chunks.concat(), &whole[first as usize..last as usize], "{first}..{last}");
             }
         }
-        let beyond: Result<Vec<Bytes>, _> = assembled_range(parts(), 8..10).try_collect().await;
+        let beyond: Result<Vec<Bytes>, _> = assembled_range(AHEAD, parts(), 8..10).try_collect().await;
         assert!(beyond.is_err());
+    }
+    /// How many images are begun when the first one is read, of files of samples: a header, an image, padding.
+    async fn begun_first(ahead: ReadAhead, image_bytes: u64) -> usize {
+        let begun = Arc::new(AtomicUsize::new(0));
+        let counter = Arc::clone(&begun);
+        let parts = (0..100).flat_map(move |_| {
+            let counter = Arc::clone(&counter);
+            let image = async move {
+                counter.fetch_add(1, Ordering::Relaxed);
+                tokio::task::yield_now().await;
+                Ok(Bytes::from_static(b"image"))
+            };
+            [Part::ready(&b"header"[..]), Part::later(Some(image_bytes), image), Part::ready(&b""[..])]
+        });
+        let mut chunks = std::pin::pin!(assembled(ahead, parts));
+        for expected in [&b"header"[..], b"image"] {
+            assert_eq!(chunks.next().await.unwrap().unwrap(), expected);
+        }
+        begun.load(Ordering::Relaxed)
+    }
+
+    #[tokio::test]
+    async fn renderings_are_begun_ahead_in_proportion_to_the_threads() {
+        for threads in [1, 2, 16] {
+            let ahead = ReadAhead::of_threads(threads);
+            assert_eq!(begun_first(ahead, 1000).await, threads * RENDERINGS_PER_THREAD);
+            // Large ones are bounded by their bytes.
+            assert_eq!(begun_first(ahead, BYTES_PER_THREAD).await, (threads - 1).max(1));
+        }
     }
 }

@@ -18,7 +18,7 @@ use super::caching::{CachePolicy, Caching, Validator};
 use super::preconditions::if_range_holds;
 use super::problem::{Code, Problem};
 use crate::http::state::App;
-use crate::renderer::{Part, RendererError, assembled, assembled_range};
+use crate::renderer::{Part, ReadAhead, RendererError, assembled, assembled_range};
 
 /// Files of more bytes are sent without their digest: they would have to be made twice.
 const LARGEST_DIGESTED: u64 = 64 << 20;
@@ -91,7 +91,7 @@ impl StreamedFile {
         parts: impl Fn() -> I,
     ) -> Result<Response, Problem> {
         let Some(len) = self.len else {
-            let body = Body::from_stream(assembled(parts()).inspect_err(stream_error));
+            let body = Body::from_stream(assembled(app.renderer().read_ahead(), parts()).inspect_err(stream_error));
             return Ok(self.unsized_answer(request, body));
         };
         if let Some(response) = decided(&self.validator, request) {
@@ -107,7 +107,8 @@ impl StreamedFile {
         } else {
             None
         };
-        let body = Body::from_stream(assembled_range(parts(), range.clone()).inspect_err(stream_error));
+        let chunks = assembled_range(app.renderer().read_ahead(), parts(), range.clone());
+        let body = Body::from_stream(chunks.inspect_err(stream_error));
         let mut response = self.partial(len, range, body);
         response.headers_mut().extend(digest.map(|digest| (HeaderName::from_static("repr-digest"), digest)));
         Ok(response)
@@ -195,10 +196,11 @@ fn wants_digest(request: &HeaderMap) -> bool {
 
 /// The digest of the file that these parts make, as `Repr-Digest` tells it.
 pub(in crate::http) async fn digest_of(
+    ahead: ReadAhead,
     parts: impl Iterator<Item = Part> + Send + 'static,
 ) -> Result<HeaderValue, RendererError> {
     let mut hash = Sha256::new();
-    let mut chunks = Box::pin(assembled(parts));
+    let mut chunks = Box::pin(assembled(ahead, parts));
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
         // Milliseconds for each slice: other tasks of this thread go to others meanwhile.

@@ -17,7 +17,7 @@ use crate::http::responses::provenance::named;
 use crate::http::state::{ApiRequest, App};
 use crate::imaging::{ImageKind, ImageQuery};
 use crate::renderer::{
-    CacheStatus, Catalogue, Part, RenderRequest, RenderedImage, RendererError, SliceName, assembled,
+    CacheStatus, Catalogue, Part, ReadAhead, RenderRequest, RenderedImage, RendererError, SliceName, assembled,
 };
 
 /// An image changes only when its scan is imported anew from other files. Clients may keep it for a while and ask again
@@ -85,7 +85,7 @@ async fn unrendered(
     let len = renderer.file_len(render_request).await;
     let value_mapping = renderer.value_mapping(render_request).await?;
     let parts = if request.method == Method::HEAD { Vec::new() } else { renderer.parts(render_request) };
-    let mut response = caching.attach(Response::new(begun(parts).await?));
+    let mut response = caching.attach(Response::new(begun(renderer.read_ahead(), parts).await?));
     let headers = response.headers_mut();
     headers.extend(len.map(|len| (header::CONTENT_LENGTH, HeaderValue::from(len))));
     describe(headers, render_request.file().0, value_mapping, render_request.pixel_mm());
@@ -93,8 +93,8 @@ async fn unrendered(
 }
 
 /// A body whose beginning is rendered: what fails before that is a problem, and not an aborted response.
-async fn begun(parts: Vec<Part>) -> Result<Body, RendererError> {
-    let mut chunks = assembled(parts.into_iter()).boxed();
+async fn begun(ahead: ReadAhead, parts: Vec<Part>) -> Result<Body, RendererError> {
+    let mut chunks = assembled(ahead, parts.into_iter()).boxed();
     let mut first = Vec::new();
     // The header of the file, and the first band.
     while first.len() < 2

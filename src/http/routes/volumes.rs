@@ -187,7 +187,7 @@ fn gzip_parts(
     parts: impl Iterator<Item = Part> + Send + 'static,
 ) -> BoxStream<'static, Result<Bytes, RendererError>> {
     let renderer = Arc::clone(app.renderer());
-    let input = assembled(parts).map_ok(Some).chain(stream::once(async { Ok(None) })).boxed();
+    let input = assembled(renderer.read_ahead(), parts).map_ok(Some).chain(stream::once(async { Ok(None) })).boxed();
     let encoder = Some(GzEncoder::new(Vec::new(), Compression::fast()));
     stream::try_unfold((input, encoder), move |(mut input, encoder)| {
         let renderer = Arc::clone(&renderer);

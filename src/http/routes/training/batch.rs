@@ -154,12 +154,13 @@ fn send(app: &App, pairs: Vec<Pair>, held: Reservation, only_images: bool) -> Re
     let (renderer, flow) = (Arc::clone(app.renderer()), Flow::bulk());
     // What is reserved for the list lasts as long as the list.
     let pairs = Arc::new((pairs, held));
+    let ahead = renderer.read_ahead();
     let elements = move |header: Vec<u8>, of: fn(&Pair) -> Vec<RenderRequest>| {
         let (renderer, pairs) = (Arc::clone(&renderer), Arc::clone(&pairs));
         let render_requests = (0..count).flat_map(move |n| pairs.0.get(n).map(of).unwrap_or_default());
         let parts =
             render_requests.flat_map(move |render_request| Part::elements(&renderer, render_request, Keep::Yes, flow));
-        assembled(std::iter::once(Part::ready(header)).chain(parts))
+        assembled(ahead, std::iter::once(Part::ready(header)).chain(parts))
     };
     let images = elements.clone()(image_header, |pair| pair.channels().collect());
     let body = if only_images {

@@ -98,7 +98,8 @@ async fn answer(request: &ApiRequest, revision: u64, pair: Result<Pair, Renderer
         );
         return Err(Problem::new(Code::OutputTooLarge, detail));
     }
-    let contents = contents.into_iter().map(|(member, parts)| (member, assembled(parts.into_iter()).boxed()));
+    let ahead = request.app.renderer().read_ahead();
+    let contents = contents.into_iter().map(|(member, parts)| (member, assembled(ahead, parts.into_iter()).boxed()));
     let mut chunks = archived(contents.collect()).boxed();
     if request.method != Method::HEAD && len <= MADE_BEFORE_BYTES {
         // What goes wrong while it is made can still be said.
