@@ -76,51 +76,70 @@ impl ImageRequest {
     /// # Errors
     /// [`RenderError`].
     pub fn pixels(&self, input: &RenderInput<'_>, rows: Range<usize>) -> Result<Vec<u8>, RenderError> {
-        let first = input.planes.first().ok_or(RenderError::Incomplete("a slice"))?;
-        match self.kind {
-            ImageKind::ImagePng => self.image_pixels(image(first)?, input, rows, true),
-            ImageKind::ImageNpy if self.is_verbatim(input.facts) => {
-                let (slice, line) = (image(first)?, self.row_bytes());
-                Ok(slice.bytes[rows.start * line..rows.end * line].to_vec())
-            }
-            ImageKind::ImageNpy => self.image_pixels(image(first)?, input, rows, false),
-            ImageKind::MaskPng => Ok(self.labels(mask(first)?, rows).into_owned()),
-            ImageKind::MaskNpy => Ok(self.mask_elements(mask(first)?, rows)),
-            ImageKind::OverlayPng => self.overlay_pixels(first, input, rows),
-            ImageKind::MontagePng => self.montage_pixels(input, rows),
-        }
+        let mut pixels = Vec::with_capacity(rows.len() * self.row_bytes());
+        self.push_pixels(input, rows, &mut pixels)?;
+        Ok(pixels)
     }
 
-    /// Rows of the slice on the canvas; what the slice does not fill has the scan's smallest value.
-    fn image_pixels(
+    /// Appends the pixels of some rows of the file.
+    pub(super) fn push_pixels(
+        &self,
+        input: &RenderInput<'_>,
+        rows: Range<usize>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), RenderError> {
+        let first = input.planes.first().ok_or(RenderError::Incomplete("a slice"))?;
+        match self.kind {
+            ImageKind::ImagePng => self.push_image(image(first)?, input, rows, true, out)?,
+            ImageKind::ImageNpy if self.is_verbatim(input.facts) => {
+                let (slice, line) = (image(first)?, self.row_bytes());
+                out.extend_from_slice(&slice.bytes[rows.start * line..rows.end * line]);
+            }
+            ImageKind::ImageNpy => self.push_image(image(first)?, input, rows, false, out)?,
+            ImageKind::MaskPng => out.extend_from_slice(&self.labels(mask(first)?, rows)),
+            ImageKind::MaskNpy => self.push_mask_elements(mask(first)?, rows, out),
+            ImageKind::OverlayPng => out.extend_from_slice(&self.overlay_pixels(first, input, rows)?),
+            ImageKind::MontagePng => self.push_montage(input, rows, out)?,
+        }
+        Ok(())
+    }
+
+    /// Appends rows of the slice on the canvas; what the slice does not fill has the scan's smallest value.
+    fn push_image(
         &self,
         slice: Slice<'_>,
         input: &RenderInput<'_>,
         rows: Range<usize>,
         big_endian: bool,
-    ) -> Result<Vec<u8>, RenderError> {
+        out: &mut Vec<u8>,
+    ) -> Result<(), RenderError> {
         let mapping = self.mapping.ok_or(RenderError::Incomplete("a window"))?;
         let curve = IntensityCurve::new(mapping, input.facts, input.quantiles);
         let scale = value_scale(mapping.window, input.facts);
         let Viewport { canvas: [_, width], offset: [_, left], columns, .. } = self.viewport;
         let band = self.viewport.band(&rows);
         let sampling = Sampling { rows: band.rows, columns, filter: self.filter };
-        let mut pixels = Vec::with_capacity(rows.len() * width * mapping.output.size());
-        let pad = |values: usize, pixels: &mut Vec<u8>| {
+        let pad = |values: usize, out: &mut Vec<u8>| {
             if values > 0 {
-                curve.push_row(&vec![scale.range.0; values], big_endian, pixels);
+                curve.push_row(&vec![scale.range.0; values], big_endian, out);
             }
         };
-        pad(band.above * width, &mut pixels);
+        pad(band.above * width, out);
         if band.rows.len > 0 {
             resample(slice, scale, &sampling, |_, row| {
-                pad(left, &mut pixels);
-                curve.push_row(row, big_endian, &mut pixels);
-                pad(width - left - row.len(), &mut pixels);
+                pad(left, out);
+                curve.push_row(row, big_endian, out);
+                pad(width - left - row.len(), out);
             });
         }
-        pad((rows.len() - band.above - band.rows.len) * width, &mut pixels);
-        Ok(pixels)
+        pad((rows.len() - band.above - band.rows.len) * width, out);
+        Ok(())
+    }
+
+    fn grey(&self, plane: &Plane<'_>, input: &RenderInput<'_>, rows: Range<usize>) -> Result<Vec<u8>, RenderError> {
+        let mut grey = Vec::with_capacity(rows.len() * self.viewport.canvas[1]);
+        self.push_image(image(plane)?, input, rows, false, &mut grey)?;
+        Ok(grey)
     }
 
     /// The labels of some rows of the canvas, selected and mapped; what the slice does not fill is background.
@@ -139,16 +158,16 @@ impl ImageRequest {
         labels
     }
 
-    fn mask_elements(&self, slice: Slice<'_>, rows: Range<usize>) -> Vec<u8> {
+    fn push_mask_elements(&self, slice: Slice<'_>, rows: Range<usize>, out: &mut Vec<u8>) {
         let labels = self.labels(slice, rows);
         match self.mask_dtype {
-            ElementType::Uint8 => labels.into_owned(),
-            ElementType::Float32 => labels.iter().flat_map(|&label| f32::from(label).to_le_bytes()).collect(),
-            ElementType::Float64 => labels.iter().flat_map(|&label| f64::from(label).to_le_bytes()).collect(),
+            ElementType::Uint8 => out.extend_from_slice(&labels),
+            ElementType::Float32 => out.extend(labels.iter().flat_map(|&label| f32::from(label).to_le_bytes())),
+            ElementType::Float64 => out.extend(labels.iter().flat_map(|&label| f64::from(label).to_le_bytes())),
             wider => {
-                let mut elements = vec![0; labels.len() * wider.size()];
-                elements.iter_mut().step_by(wider.size()).zip(&*labels).for_each(|(low, &label)| *low = label);
-                elements
+                let start = out.len();
+                out.resize(start + labels.len() * wider.size(), 0);
+                out[start..].iter_mut().step_by(wider.size()).zip(&*labels).for_each(|(low, &label)| *low = label);
             }
         }
     }
@@ -166,31 +185,30 @@ impl ImageRequest {
         let (first, end) = (rows.start.saturating_sub(margin), (rows.end + margin).min(height));
         let labels = self.labels(mask(plane)?, first..end);
         let above = rows.start - first;
-        let grey = self.image_pixels(image(plane)?, input, rows, false)?;
+        let grey = self.grey(plane, input, rows)?;
         Ok(overlay::blend(&grey, &labels, width, above, style))
     }
 
-    /// The planes side by side, plain in the upper half and with their labels in the lower one.
-    fn montage_pixels(&self, input: &RenderInput<'_>, rows: Range<usize>) -> Result<Vec<u8>, RenderError> {
+    /// Appends the planes side by side, plain in the upper half and with their labels in the lower one.
+    fn push_montage(&self, input: &RenderInput<'_>, rows: Range<usize>, out: &mut Vec<u8>) -> Result<(), RenderError> {
         let [height, width] = self.viewport.canvas;
         let plain = rows.start.min(height)..rows.end.min(height);
         let labelled = rows.start.max(height) - height..rows.end.max(height) - height;
-        let mut rgb = Vec::with_capacity(rows.len() * self.row_bytes());
         let mut side_by_side = |tiles: Vec<Vec<u8>>, rows: usize| {
             for row in 0..rows {
                 for tile in &tiles {
-                    rgb.extend_from_slice(&tile[row * width * 3..(row + 1) * width * 3]);
+                    out.extend_from_slice(&tile[row * width * 3..(row + 1) * width * 3]);
                 }
             }
         };
         let grey = |plane: &Plane<'_>| {
-            let grey = self.image_pixels(image(plane)?, input, plain.clone(), false)?;
+            let grey = self.grey(plane, input, plain.clone())?;
             Ok(grey.into_iter().flat_map(|value| [value; 3]).collect())
         };
         let coloured = |plane: &Plane<'_>| self.overlay_pixels(plane, input, labelled.clone());
         side_by_side(input.planes.iter().map(grey).collect::<Result<_, RenderError>>()?, plain.len());
         side_by_side(input.planes.iter().map(coloured).collect::<Result<_, RenderError>>()?, labelled.len());
-        Ok(rgb)
+        Ok(())
     }
 }
 

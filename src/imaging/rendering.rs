@@ -1,5 +1,8 @@
 //! An image while it is being rendered: some rows at a time, so that no thread is held for long.
 
+use std::cell::RefCell;
+use std::ops::Range;
+
 use super::ImageKind;
 use super::image_request::{ImageRequest, IntensityMapping};
 use super::intensity_mapping::IntensityCurve;
@@ -8,7 +11,7 @@ use super::render::{RenderError, RenderInput, Rendered};
 use super::resample::Filter;
 use crate::formats::npy;
 use crate::formats::png;
-use crate::formats::png::{PixelFormat, PngMeta, PngStream};
+use crate::formats::png::{PixelFormat, PngEncoder, PngMeta};
 use crate::volume::ElementType;
 
 /// Pixels that are rendered at once: a few milliseconds, whatever the filter. An image of 512 × 512 is rendered in one go.
@@ -37,7 +40,7 @@ enum File {
     /// An array of known length, or a PNG of one band.
     Bytes(Vec<u8>),
     /// A PNG of several bands.
-    Png(Box<PngStream>),
+    Png(Box<PngEncoder>),
 }
 
 impl Rendering {
@@ -61,7 +64,7 @@ impl Rendering {
         } else if image_request.bands() > 1 {
             let colours = image_request.colours();
             let format = image_request.pixel_format(colours.as_deref());
-            File::Png(Box::new(PngStream::begin(image_request.file_size(), format, &meta)?))
+            File::Png(Box::new(PngEncoder::begin(image_request.file_size(), format)?))
         } else {
             File::Bytes(Vec::new())
         };
@@ -75,15 +78,16 @@ impl Rendering {
     pub fn advance(&mut self, input: &RenderInput<'_>) -> Result<bool, RenderError> {
         let [height, _] = self.image_request.file_size();
         let end = (self.done + self.image_request.rows_at_once()).min(height);
-        let mut pixels = self.image_request.pixels(input, self.done..end)?;
+        let (request, rows) = (&self.image_request, self.done..end);
         match &mut self.file {
-            File::Png(stream) => stream.write(&pixels)?,
-            File::Bytes(file) if self.image_request.is_png() => {
-                let colours = self.image_request.colours();
-                let format = self.image_request.pixel_format(colours.as_deref());
-                *file = png::encode(self.image_request.file_size(), format, &pixels, &self.meta)?;
+            File::Png(encoder) => with_pixels(request, input, rows, |pixels| Ok(encoder.write(pixels)?))?,
+            File::Bytes(file) if request.is_png() => {
+                let colours = request.colours();
+                let format = request.pixel_format(colours.as_deref());
+                let encode = |pixels: &[u8]| Ok(png::encode(request.file_size(), format, pixels, &self.meta)?);
+                *file = with_pixels(request, input, rows, encode)?;
             }
-            File::Bytes(file) => file.append(&mut pixels),
+            File::Bytes(file) => request.push_pixels(input, rows, file)?,
         }
         self.done = end;
         Ok(end == height)
@@ -97,11 +101,40 @@ impl Rendering {
         let media_type = if self.image_request.is_png() { PNG } else { NPY };
         let bytes = match self.file {
             File::Bytes(bytes) => bytes,
-            File::Png(stream) => stream.finish()?,
+            File::Png(encoder) => {
+                let colours = self.image_request.colours();
+                encoder.finish(self.image_request.pixel_format(colours.as_deref()), &self.meta)?
+            }
         };
         let Self { slope, intercept, pixel_mm, .. } = self;
         Ok(Rendered { bytes, media_type, slope, intercept, pixel_mm })
     }
+}
+
+thread_local! {
+    /// Where this thread renders pixels that are compressed: memory that is used again need not be mapped and cleared.
+    static PIXELS: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Bytes that a thread keeps for the next image; a band of more is rare.
+const KEPT_BYTES: usize = 4 << 20;
+
+/// Renders rows and gives their pixels to `compress`.
+fn with_pixels<T>(
+    request: &ImageRequest,
+    input: &RenderInput<'_>,
+    rows: Range<usize>,
+    compress: impl FnOnce(&[u8]) -> Result<T, RenderError>,
+) -> Result<T, RenderError> {
+    let mut pixels = PIXELS.take();
+    pixels.clear();
+    pixels.reserve(rows.len() * request.row_bytes());
+    request.push_pixels(input, rows, &mut pixels)?;
+    let compressed = compress(&pixels);
+    if pixels.capacity() <= KEPT_BYTES {
+        PIXELS.set(pixels);
+    }
+    compressed
 }
 
 impl ImageRequest {

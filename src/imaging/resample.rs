@@ -92,6 +92,11 @@ impl AxisSampling {
     fn is_identity(&self) -> bool {
         self.input == self.scaled
     }
+
+    /// Whether the wanted samples are those of the input, all of them.
+    fn is_whole(&self) -> bool {
+        self.is_identity() && self.start == 0 && self.len == self.input
+    }
 }
 
 /// How a slice is resized.

@@ -44,17 +44,22 @@ fn run(slice: Slice<'_>, scale: ValueScale, plan: &Plan, mut row_done: impl FnMu
     let mut out = vec![0.0; plan.column_taps.first.len()];
     for (n, tap) in plan.row_taps.iter().enumerate() {
         rows.prepare(tap.first, tap.second);
-        interpolate(rows.get(tap.first), rows.get(tap.second), tap.weights, &plan.column_taps, &mut out);
-        for value in &mut out {
-            *value = value.max(scale.range.0).min(scale.range.1);
-        }
+        let (upper, lower) = (rows.get(tap.first), rows.get(tap.second));
+        interpolate(upper, lower, tap.weights, &plan.column_taps, scale.range, &mut out);
         row_done(n, &out);
     }
 }
 
-/// The four terms of each pixel, value × row weight × column weight, summed row by row.
+/// The four terms of each pixel, value × row weight × column weight, summed row by row, and cut to the range.
 #[inline(always)]
-fn interpolate(upper: &Gathered, lower: &Gathered, [top, bottom]: [f64; 2], taps: &Taps, out: &mut [f64]) {
+fn interpolate(
+    upper: &Gathered,
+    lower: &Gathered,
+    [top, bottom]: [f64; 2],
+    taps: &Taps,
+    (least, most): (f64, f64),
+    out: &mut [f64],
+) {
     let len = out.len();
     let (upper_first, upper_second) = (&upper.first[..len], &upper.second[..len]);
     let (lower_first, lower_second) = (&lower.first[..len], &lower.second[..len]);
@@ -64,7 +69,7 @@ fn interpolate(upper: &Gathered, lower: &Gathered, [top, bottom]: [f64; 2], taps
         sum += upper_second[n] * top * right[n];
         sum += lower_first[n] * bottom * left[n];
         sum += lower_second[n] * bottom * right[n];
-        out[n] = sum;
+        out[n] = sum.max(least).min(most);
     }
 }
 
@@ -84,7 +89,7 @@ struct BlurredRows<'a> {
     source: Vec<(Option<usize>, Vec<f64>)>,
     /// One row blurred along the rows' axis, with room for mirrored samples on both sides.
     line: Vec<f64>,
-    /// The row blurred along both axes, then unused up to a power of two.
+    /// The row blurred along both axes.
     blurred: Vec<f64>,
     results: [Gathered; 2],
 }
@@ -102,7 +107,7 @@ impl<'a> BlurredRows<'a> {
             plan,
             source: (0..kept).map(|_| (None, vec![0.0; slice.columns])).collect(),
             line: vec![0.0; slice.columns + 2 * plan.column_blur.radius()],
-            blurred: vec![0.0; slice.columns.next_power_of_two()],
+            blurred: vec![0.0; slice.columns],
             results: [gathered(), gathered()],
         }
     }
@@ -128,8 +133,16 @@ impl<'a> BlurredRows<'a> {
         self.blur_along_columns();
         let (taps, result) = (&self.plan.column_taps, &mut self.results[place]);
         result.row = Some(row);
-        gather(&self.blurred, &taps.first, &mut result.first);
-        gather(&self.blurred, &taps.second, &mut result.second);
+        if taps.are_neighbours {
+            // Sample after sample: copies instead of gathers.
+            let last = result.first.len() - 1;
+            result.first.copy_from_slice(&self.blurred[..=last]);
+            result.second[..last].copy_from_slice(&self.blurred[1..=last]);
+            result.second[last] = self.blurred[taps.second[last] as usize];
+        } else {
+            gather(&self.blurred, &taps.first, &mut result.first);
+            gather(&self.blurred, &taps.second, &mut result.second);
+        }
     }
 
     #[inline(always)]
@@ -167,11 +180,10 @@ impl<'a> BlurredRows<'a> {
     }
 }
 
-/// Picks samples. Their number is a power of two, so that the masked index needs no check and the loop becomes gathers.
+/// Picks samples. Indices are always within; written like this, the loop becomes masked gathers without a branch.
 #[inline(always)]
 fn gather(samples: &[f64], indices: &[u32], out: &mut [f64]) {
-    let mask = samples.len() - 1;
     for (out, &index) in out.iter_mut().zip(indices) {
-        *out = samples[index as usize & mask];
+        *out = samples.get(index as usize).copied().unwrap_or_default();
     }
 }

@@ -39,7 +39,11 @@ pub fn resample_labels(labels: &[u8], rows: AxisSampling, columns: AxisSampling)
             out.extend_from_within(out.len() - columns.len..);
         } else {
             let line = &labels[row * columns.input..(row + 1) * columns.input];
-            out.extend(wanted.iter().map(|&column| line[column]));
+            if columns.is_whole() {
+                out.extend_from_slice(line);
+            } else {
+                out.extend(wanted.iter().map(|&column| line[column]));
+            }
         }
         before = Some(row);
     }

@@ -24,6 +24,8 @@ pub(super) struct Taps {
     pub(super) second: Vec<u32>,
     pub(super) first_weight: Vec<f64>,
     pub(super) second_weight: Vec<f64>,
+    /// Whether the first sample of each tap is that of the same index: the axis keeps its size.
+    pub(super) are_neighbours: bool,
 }
 
 /// A symmetric kernel: the weight of the centre, and those at distance radius, radius − 1, …, 1.
@@ -44,6 +46,7 @@ impl Plan {
                 second: column_taps.iter().map(|tap| tap.second as u32).collect(),
                 first_weight: column_taps.iter().map(|tap| tap.weights[0]).collect(),
                 second_weight: column_taps.iter().map(|tap| tap.weights[1]).collect(),
+                are_neighbours: column_taps.len() > 1 && column_taps.iter().enumerate().all(|(n, tap)| tap.first == n),
             },
         }
     }
