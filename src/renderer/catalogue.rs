@@ -5,7 +5,7 @@ use super::RendererError;
 use crate::imaging::ScanFacts;
 use crate::index::{CatalogueEntry, IndexError, ReadTransaction, Reader};
 use crate::spider::ScanId;
-use crate::store::GroupName;
+use crate::store::{Array, GroupName, SlicePathLabels};
 use crate::volume::{ElementType, Geometry, Orientation};
 
 /// What the index says of every imported scan, at one revision. Anyone who holds one sees the data as they were then, whatever is
@@ -28,6 +28,14 @@ pub(super) struct CataloguedScan {
     pub(super) best_slice: usize,
     /// Canonical.
     pub(super) geometry: Geometry,
+}
+
+impl CataloguedScan {
+    /// Where a canonical slice lies.
+    pub(super) fn slice_path(&self, array: Array, slice: usize) -> SlicePathLabels<'_> {
+        let [_, rows, columns] = self.facts.shape;
+        SlicePathLabels { group: &self.group, array, slice, element: self.facts.element, shape: [rows, columns] }
+    }
 }
 
 /// The release's LPS kind had its 5–95 % range mapped to −1000..3096 before publication, so its DICOM window, which

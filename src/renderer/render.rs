@@ -10,11 +10,11 @@ use super::catalogue::CataloguedScan;
 use super::request::RenderRequest;
 use super::{Renderer, RendererError};
 use crate::imaging::{ImageRequest, Plane, RenderError, RenderInput, Rendered, Rendering, ScanFacts, SliceView};
-use crate::store::{Array, GroupName, SlicePathLabels, StoreError, StoredSlice};
+use crate::store::{Array, GroupName, Store, StoreError, StoredSlice};
 use crate::volume::{ElementType, Slice};
 use crate::worker_pool::{Flow, Reservation};
 
-/// Files of fewer bytes are copied when they are done.
+/// Files of fewer bytes are copied when they are done, unless their buffer fits.
 const COPIED_BELOW: usize = 1 << 20;
 
 /// An image in memory.
@@ -63,12 +63,21 @@ pub(super) struct Prepared {
     quantiles: Vec<f64>,
 }
 
+/// An image that is to be rendered, with the memory that is reserved for it.
+struct Order {
+    render_request: RenderRequest,
+    quantiles: Vec<f64>,
+    reservation: Reservation,
+}
+
 /// An image between two of its bands, with the memory that is reserved for it.
 struct Work {
     prepared: Prepared,
     rendering: Rendering,
     reservation: Reservation,
     is_done: bool,
+    /// How long reading took, and rendering so far.
+    read: Duration,
     time: Duration,
 }
 
@@ -82,33 +91,47 @@ impl Renderer {
         // A slot and the memory first: a server that is full should not even read.
         let _slot = self.pool.admit(flow.class)?;
         let reservation = self.pool.budget().reserve(flow, render_request.memory()).await?;
-        let start = Instant::now();
-        let (voxels, quantiles) = (self.voxels(&render_request).await?, self.quantiles(&render_request).await?);
-        let read = start.elapsed();
+        let quantiles = self.quantiles(&render_request).await?;
         let cost = render_request.key.image_request.band_nanoseconds();
-        let begin = move || {
-            let start = Instant::now();
-            let prepared = Prepared::new(render_request, &voxels, quantiles)?;
-            let rendering = prepared.render(Rendering::new)?;
-            let mut work = Work { prepared, rendering, reservation, is_done: false, time: Duration::ZERO };
-            work.advance(start)?;
-            Ok::<_, RendererError>(work)
-        };
-        let mut work = self.pool.run(flow, cost, begin).await??;
+        let mut work = self.begin(Order { render_request, quantiles, reservation }, flow, cost).await?;
         while !work.is_done {
             // Others have their turn between two bands, and if nobody waits for this image any more, it ends here.
             let next = move || work.advance(Instant::now()).map(|()| work);
             work = self.pool.run(flow, cost, next).await??;
         }
-        let Work { rendering, mut reservation, time: render, .. } = work;
+        let Work { rendering, mut reservation, read, time: render, .. } = work;
         let rendered = rendering.finish().map_err(|error| RendererError::Render(Arc::new(error)))?;
         let Rendered { bytes, media_type, slope, intercept, pixel_mm } = rendered;
         // What is kept is counted by its length, so it must not hold more: a copy fits exactly, and the roomy buffer it was
         // rendered in is free for the next image. Of a large buffer, what was not written takes no memory.
-        let bytes = if bytes.len() < COPIED_BELOW { Bytes::copy_from_slice(&bytes) } else { Bytes::from(bytes) };
+        let fits = bytes.capacity() == bytes.len() || bytes.len() >= COPIED_BELOW;
+        let bytes = if fits { Bytes::from(bytes) } else { Bytes::copy_from_slice(&bytes) };
         reservation.shrink_to(bytes.len() as u64);
         let timing = Timing { read, render };
         Ok((RenderedImage { bytes, media_type, slope, intercept, pixel_mm, timing }, reservation))
+    }
+
+    /// Renders the first band: at once where the slices can be read without waiting, or else when they were read.
+    async fn begin(&self, order: Order, flow: Flow, cost: u64) -> Result<Work, RendererError> {
+        let mut order = order;
+        if self.store.has_cached_slices() {
+            let store = self.store.clone();
+            let begin = move || {
+                let start = Instant::now();
+                match cached_voxels(&store, &order.render_request) {
+                    Some(voxels) => order.begin(&voxels, start.elapsed()).map(Ok),
+                    None => Ok(Err(order)),
+                }
+            };
+            match self.pool.run(flow, cost, begin).await?? {
+                Ok(work) => return Ok(work),
+                Err(not_cached) => order = not_cached,
+            }
+        }
+        let start = Instant::now();
+        let voxels = self.voxels(&order.render_request).await?;
+        let read = start.elapsed();
+        self.pool.run(flow, cost, move || order.begin(&voxels, read)).await?
     }
 
     /// Reads what the bands of an order need.
@@ -129,8 +152,7 @@ impl Renderer {
     }
 
     async fn voxels(&self, render_request: &RenderRequest) -> Result<Vec<Voxels>, RendererError> {
-        let nothing = |slice| Voxels { slice, image: Vec::new(), mask: Vec::new() };
-        let mut voxels: Vec<_> = render_request.slices().into_iter().map(nothing).collect();
+        let mut voxels = no_voxels(render_request);
         let reads = needed(render_request).into_iter().map(|(n, array, canonical)| async move {
             Ok::<_, RendererError>((n, array, self.read(&render_request.scan, array, canonical).await?))
         });
@@ -152,11 +174,7 @@ impl Renderer {
         array: Array,
         slice: usize,
     ) -> Result<StoredSlice, RendererError> {
-        let facts = &scan.facts;
-        let [_, rows, columns] = facts.shape;
-        let address =
-            SlicePathLabels { group: &scan.group, array, slice, element: facts.element, shape: [rows, columns] };
-        match self.store.read_slice(address).await {
+        match self.store.read_slice(scan.slice_path(array, slice)).await {
             Ok(slice) => Ok(slice),
             Err(error) => Err(self.explain(&scan.group, error).await),
         }
@@ -215,6 +233,37 @@ fn needed(render_request: &RenderRequest) -> Vec<(usize, Array, usize)> {
         }
     }
     needed
+}
+
+fn no_voxels(render_request: &RenderRequest) -> Vec<Voxels> {
+    let nothing = |slice| Voxels { slice, image: Vec::new(), mask: Vec::new() };
+    render_request.slices().into_iter().map(nothing).collect()
+}
+
+/// What an order needs, if all of it can be read without waiting.
+fn cached_voxels(store: &Store, render_request: &RenderRequest) -> Option<Vec<Voxels>> {
+    let mut voxels = no_voxels(render_request);
+    for (n, array, canonical) in needed(render_request) {
+        let slice = store.cached_slice(&render_request.scan.slice_path(array, canonical))?;
+        match array {
+            Array::Image => voxels[n].image.push(slice),
+            Array::Mask => voxels[n].mask.push(slice),
+        }
+    }
+    Some(voxels)
+}
+
+impl Order {
+    /// Renders the first band.
+    fn begin(self, voxels: &[Voxels], read: Duration) -> Result<Work, RendererError> {
+        let start = Instant::now();
+        let Self { render_request, quantiles, reservation } = self;
+        let prepared = Prepared::new(render_request, voxels, quantiles)?;
+        let rendering = prepared.render(Rendering::new)?;
+        let mut work = Work { prepared, rendering, reservation, is_done: false, read, time: Duration::ZERO };
+        work.advance(start)?;
+        Ok(work)
+    }
 }
 
 impl Prepared {

@@ -1,7 +1,10 @@
 //! The two chunk codecs, as Zarr v3 names them: `bytes` and `zstd`, each followed by `crc32c`
 //! (<https://zarr-specs.readthedocs.io/en/latest/v3/codecs/crc32c/>: CRC-32C of the bytes before, little-endian, appended).
 
+use std::cell::RefCell;
+
 use bytes::Bytes;
+use zstd::bulk::Decompressor;
 
 use super::Array;
 
@@ -49,9 +52,24 @@ pub(super) fn decode(array: Array, chunk: &Bytes, size: usize) -> Result<Bytes, 
     let payload = checked_payload(chunk)?;
     let voxels = match array {
         Array::Image => payload,
-        Array::Mask => zstd::bulk::decompress(&payload, size).map_err(ChunkError::Compression)?.into(),
+        Array::Mask => inflate(&payload, size).map_err(ChunkError::Compression)?.into(),
     };
     if voxels.len() == size { Ok(voxels) } else { Err(ChunkError::Length { found: voxels.len(), expected: size }) }
+}
+
+thread_local! {
+    /// Of this thread: making one takes longer than inflating a mask.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+fn inflate(payload: &[u8], size: usize) -> std::io::Result<Vec<u8>> {
+    let mut decompressor = match DECOMPRESSOR.take() {
+        Some(decompressor) => decompressor,
+        None => Decompressor::new()?,
+    };
+    let inflated = decompressor.decompress(payload, size);
+    DECOMPRESSOR.set(Some(decompressor));
+    inflated
 }
 
 /// Whether a chunk's checksum fits its contents.

@@ -8,6 +8,9 @@ use super::documents::DOCUMENTS;
 use super::{Array, DataLocation, GroupName, Store, StoreError};
 use crate::volume::ElementType;
 
+/// Bytes by which zstd can make a mask longer, at most: that of the largest slices of any release.
+const ZSTD_OVERHEAD: usize = 64 << 10;
+
 /// Which slice of which array, and how large it is.
 #[derive(Debug, Clone)]
 pub struct SlicePathLabels<'a> {
@@ -99,6 +102,50 @@ impl Store {
             Some(slices) => slices.get_or_read(&path, self.read_chunk(&path, &address)).await,
         };
         Ok(StoredSlice { path, array: address.array, chunk: chunk?, bytes })
+    }
+
+    /// Whether slices may be had from [`Store::cached_slice`].
+    #[must_use]
+    pub fn has_cached_slices(&self) -> bool {
+        cfg!(target_os = "linux") && matches!(self.place, DataLocation::Folder(_))
+    }
+
+    /// The slice, if it can be read without waiting: it lies in a folder, and the operating system has it in memory. Two
+    /// system calls on the thread that goes on with it take less time than handing it from one thread to the other.
+    #[cfg(target_os = "linux")]
+    #[must_use]
+    pub fn cached_slice(&self, address: &SlicePathLabels<'_>) -> Option<StoredSlice> {
+        use std::os::unix::fs::OpenOptionsExt;
+
+        use rustix::io::ReadWriteFlags;
+
+        let DataLocation::Folder(folder) = &self.place else { return None };
+        let path = Self::slice_path(address.group, address.array, address.slice);
+        let mut options = std::fs::OpenOptions::new();
+        let nonblocking = nix::fcntl::OFlag::O_NONBLOCK.bits();
+        let file = options.read(true).custom_flags(nonblocking).open(folder.join(path.as_ref())).ok()?;
+        let len = file.metadata().ok()?.len() as usize;
+        // What is longer than it can be is damaged; reading it in the ordinary way says so.
+        if len > address.bytes() + CHECKSUM_BYTES + ZSTD_OVERHEAD {
+            return None;
+        }
+        let mut chunk = vec![0; len];
+        let mut filled = 0;
+        while filled < len {
+            let rest = &mut [std::io::IoSliceMut::new(&mut chunk[filled..])];
+            match rustix::io::preadv2(&file, rest, filled as u64, ReadWriteFlags::NOWAIT) {
+                Ok(0) | Err(_) => return None,
+                Ok(read) => filled += read,
+            }
+        }
+        Some(StoredSlice { path, array: address.array, chunk: chunk.into(), bytes: address.bytes() })
+    }
+
+    /// The slice, if it can be read without waiting, which only Linux tells.
+    #[cfg(not(target_os = "linux"))]
+    #[must_use]
+    pub fn cached_slice(&self, _: &SlicePathLabels<'_>) -> Option<StoredSlice> {
+        None
     }
 
     async fn read_chunk(&self, path: &Path, address: &SlicePathLabels<'_>) -> Result<Bytes, StoreError> {

@@ -93,9 +93,11 @@ fn large_images_are_rendered_in_many_pieces_with_room_for_others_between_them() 
         assert_eq!(service.get(path).status, StatusCode::OK, "{path}");
         service.renderer.pool().pieces_begun() - before
     };
-    assert_eq!(pieces("/v1/scans/1_t1/slices/2/image.png?size=512"), 1);
+    // One more where the file system does not tell whether it has a slice in memory.
+    assert!((1..=2).contains(&pieces("/v1/scans/1_t1/slices/2/image.png?size=512")));
     for file in ["image.png", "overlay.png", "mask.png"] {
-        assert_eq!(pieces(&format!("/v1/scans/1_t1/slices/2/{file}?size=2048")), 16, "{file}");
+        let pieces = pieces(&format!("/v1/scans/1_t1/slices/2/{file}?size=2048"));
+        assert!((16..=17).contains(&pieces), "{file}: {pieces}");
     }
     assert!(pieces("/v1/scans/1_t1/slices/2/image.npy?size=2048") >= 16);
     assert!(pieces("/v1/scans/1_t1/montage.png?size=800") > 8);
