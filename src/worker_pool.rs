@@ -18,10 +18,15 @@ pub use plan::{MemoryPlan, PlanError};
 
 use fair_queue::FairQueue;
 
+/// How much rendering threads yield to others, as `nice` counts: a third of the processor time of a thread at 0.
+#[cfg(target_os = "linux")]
+const RENDERING_NICENESS: i32 = 5;
+
 /// Threads for work that would hold up the async ones.
 #[derive(Debug)]
 pub struct Pool {
     shared: Arc<Shared>,
+    threads: usize,
     capacity: usize,
     taken: Arc<AtomicUsize>,
     refused: AtomicU64,
@@ -78,17 +83,23 @@ impl Pool {
         let queue_of_pieces = Queue { pieces: FairQueue::default(), is_closed: false };
         let shared =
             Arc::new(Shared { queue: Mutex::new(queue_of_pieces), more: Condvar::new(), begun: AtomicU64::new(0) });
+        let threads = threads.max(1);
         let pool = Self {
             shared,
+            threads,
             capacity: threads + queue,
             taken: Arc::new(AtomicUsize::new(0)),
             refused: AtomicU64::new(0),
             budget: Budget::new(MemoryPlan::default().work),
             plan: MemoryPlan::default(),
         };
-        for n in 0..threads.max(1) {
+        for n in 0..threads {
             let shared = Arc::clone(&pool.shared);
-            std::thread::Builder::new().name(format!("render-{n}")).spawn(move || shared.work())?;
+            let work = move || {
+                yield_to_async_threads();
+                shared.work();
+            };
+            std::thread::Builder::new().name(format!("render-{n}")).spawn(work)?;
         }
         Ok(pool)
     }
@@ -99,6 +110,12 @@ impl Pool {
         self.budget = Budget::new(plan.work);
         self.plan = plan;
         self
+    }
+
+    /// How many threads there are.
+    #[must_use]
+    pub fn threads(&self) -> usize {
+        self.threads
     }
 
     /// How the memory of the server is shared out.
@@ -225,6 +242,15 @@ impl Shared {
                 None => queue = self.more.wait(queue).unwrap_or_else(PoisonError::into_inner),
             }
         }
+    }
+}
+
+/// Where every core renders, the threads that read requests and send responses run first: they have little to do, and a
+/// probe of `/healthz` waits for them. Linux gives each thread a priority of its own; elsewhere it is the process's.
+fn yield_to_async_threads() {
+    #[cfg(target_os = "linux")]
+    if let Err(error) = rustix::process::nice(RENDERING_NICENESS) {
+        tracing::debug!(%error, "rendering threads keep their priority");
     }
 }
 
