@@ -6,6 +6,7 @@ Every file tests/end_to_end/test_*.py belongs to one group. `tests/run` knows no
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,13 @@ class Need:
     present: Callable[[], bool]
     # Debian packages that bring it.
     packages: tuple[str, ...] = ()
+
+
+def memory_groups() -> bool:
+    sys.path.insert(0, str(SERVICE_TESTS))
+    import control_groups
+
+    return control_groups.available()
 
 
 def command(name: str, *packages: str) -> Need:
@@ -42,6 +50,7 @@ NGINX = command("nginx", "nginx-light")
 PROMETHEUS = command("prometheus", "prometheus")
 PYTORCH = Need("Debian's PyTorch", lambda: any(map(has_pytorch, ("/usr/bin/python3", "python3"))), ("python3-torch", "python3-venv"))
 ROOT = Need("root, who may mount a small disk", lambda: os.geteuid() == 0)
+MEMORY_GROUPS = Need("root, and control groups that limit memory", memory_groups)
 DOCKER = Need("a running Docker engine", docker_engine)
 
 
@@ -80,6 +89,7 @@ GROUPS = [
     Group("operations", "limits, tokens, shutdown, metrics, hostile requests", ("operations", "connections", "tokens", "hostile", "or_demo")),
     Group("faults", "kills, damage, missing folders, wrong clocks, requests during imports", ("faults", "outages", "reimport")),
     Group("root", "a full disk", ("full_disk",), (ROOT,)),
+    Group("memory", "loads that would exhaust the memory, in a control group that limits it", ("memory",), (MEMORY_GROUPS,), alone=True),
     Group("download", "the release from a stand-in for Zenodo, and its faults", ("download", "download_faults")),
     Group("browser", "the viewer in Chromium", ("viewer", "viewer_content", "viewer_hands", "viewer_network", "viewer_recipes", "viewer_tools"), (BROWSER, NPM)),
     Group("nginx", "a caching proxy before two servers", ("proxy",), (NGINX,)),

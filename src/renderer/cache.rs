@@ -205,3 +205,72 @@ impl Cache {
         self.counts.count(CacheStatus::Hit);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+    use crate::imaging::{ImageKind, ImageQuery, Limits, ScanFacts};
+    use crate::renderer::Timing;
+    use crate::volume::{ElementType, Orientation};
+    use crate::worker_pool::{Budget, Client, Flow};
+
+    const IMAGE_BYTES: usize = 10_000;
+    /// Room for 40 images with what they count beside their bytes.
+    const CACHE_BYTES: u64 = 40 * 14_000;
+
+    fn key(slice: usize) -> Key {
+        let facts = ScanFacts {
+            element: ElementType::Uint16,
+            shape: [1000, 8, 8],
+            spacing_mm: [1.0; 3],
+            min: 0.0,
+            max: 1.0,
+            auto_window: (0.0, 1.0),
+            dicom_window: None,
+            remapped: false,
+            orientation: Orientation::IDENTITY,
+        };
+        let query = ImageQuery::parse(ImageKind::ImagePng, &[]).unwrap();
+        let image_request = query.resolve(&facts, Limits { max_pixels: 1 << 20 }).unwrap();
+        Key { scan: "1_t1".parse().unwrap(), revision: "r".into(), slice, image_request }
+    }
+
+    /// Requests the image of a slice; its status.
+    async fn request(cache: &Cache, class: Class, slice: usize) -> CacheStatus {
+        let flow = Flow { class, client: Client::default() };
+        let reservation = Budget::new(1 << 20).reserve(flow, IMAGE_BYTES as u64).await.unwrap();
+        let image = RenderedImage {
+            bytes: vec![0; IMAGE_BYTES].into(),
+            media_type: "image/png",
+            slope: 1.0,
+            intercept: 0.0,
+            pixel_mm: [1.0; 2],
+            timing: Timing { read: Duration::ZERO, render: Duration::ZERO },
+        };
+        if cache.kept(&key(slice)).await.is_some() {
+            return CacheStatus::Hit;
+        }
+        cache.render(key(slice), class, async move { Ok((image, reservation)) }).await.unwrap().1
+    }
+
+    #[tokio::test]
+    async fn bulk_work_evicts_nothing_that_interactive_requests_rendered() {
+        let cache = Cache::new(CACHE_BYTES);
+        for slice in 0..20 {
+            assert_eq!(request(&cache, Class::Interactive, slice).await, CacheStatus::Miss { kept: true });
+        }
+        // Three epochs, each of which would fill the cache many times.
+        for _ in 0..3 {
+            for slice in 100..500 {
+                request(&cache, Class::Bulk, slice).await;
+            }
+        }
+        assert!(cache.load().evicted > 0, "the bulk work did not fill its share");
+        assert!(cache.load().kept_bytes <= CACHE_BYTES);
+        for slice in 0..20 {
+            assert_eq!(request(&cache, Class::Interactive, slice).await, CacheStatus::Hit, "{slice}");
+        }
+    }
+}
