@@ -1,7 +1,6 @@
 //! Authentication: bearer tokens, of which only digests are kept, and time-limited signed URLs. Knows neither HTTP nor the data.
 
 mod authenticator;
-mod hexadecimal;
 mod secret_file;
 mod signature;
 mod small_file;

@@ -57,13 +57,31 @@ impl Form {
     }
 }
 
+/// What can be wrong with a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ParameterErrorKind {
+    /// There is no parameter of this name.
+    Unknown,
+    /// It is given twice.
+    Repeated,
+    /// Its value cannot be read.
+    InvalidValue,
+    /// It contradicts another parameter.
+    Conflicting,
+    /// The cursor is not one of this listing.
+    InvalidCursor,
+    /// The scan does not have this window.
+    WindowUnavailable,
+    /// The output would be too large.
+    OutputTooLarge,
+}
+
 /// A parameter is wrong, or wrong for what it is applied to.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct ParameterError {
-    /// Stable, for programs: `unknown_parameter`, `repeated_parameter`, `invalid_value`, `conflicting_parameters`,
-    /// `window_unavailable`, `output_too_large`, `invalid_cursor`.
-    pub code: &'static str,
+    /// What kind of error it is.
+    pub kind: ParameterErrorKind,
     /// Which parameter.
     pub parameter: String,
     /// What is wrong with it and what to do.
@@ -162,31 +180,36 @@ impl ParameterError {
             format!("unknown parameter {name}: {hint}this URL takes {}", names.join(", "))
         };
         let allowed = names.into_iter().map(str::to_owned).collect();
-        Self { code: "unknown_parameter", parameter: name.to_owned(), message, allowed }
+        Self { kind: ParameterErrorKind::Unknown, parameter: name.to_owned(), message, allowed }
     }
 
     fn repeated(name: &str) -> Self {
         let message = format!("{name} is given twice; give it once");
-        Self { code: "repeated_parameter", parameter: name.to_owned(), message, allowed: Vec::new() }
+        Self { kind: ParameterErrorKind::Repeated, parameter: name.to_owned(), message, allowed: Vec::new() }
     }
 
     /// A value is not what the parameter may be.
     #[must_use]
     pub fn invalid(name: &str, value: &str, expected: &str) -> Self {
         let message = format!("{name}={value} is not valid: {name} is {expected}");
-        Self { code: "invalid_value", parameter: name.to_owned(), message, allowed: vec![expected.to_owned()] }
+        Self {
+            kind: ParameterErrorKind::InvalidValue,
+            parameter: name.to_owned(),
+            message,
+            allowed: vec![expected.to_owned()],
+        }
     }
 
     /// Two parameters contradict each other.
     #[must_use]
     pub fn conflict(name: &str, message: impl Into<String>) -> Self {
-        Self::other("conflicting_parameters", name, message)
+        Self::other(ParameterErrorKind::Conflicting, name, message)
     }
 
     /// Anything else that is wrong with a parameter.
     #[must_use]
-    pub fn other(code: &'static str, name: &str, message: impl Into<String>) -> Self {
-        Self { code, parameter: name.to_owned(), message: message.into(), allowed: Vec::new() }
+    pub fn other(kind: ParameterErrorKind, name: &str, message: impl Into<String>) -> Self {
+        Self { kind, parameter: name.to_owned(), message: message.into(), allowed: Vec::new() }
     }
 }
 
@@ -224,7 +247,7 @@ mod tests {
         let read = Pairs::new(&given, &[SIZE]).unwrap();
         assert_eq!((read.parsed("size").unwrap(), read.text("other")), (Some(3u8), None));
         assert_eq!(read.value("size", |_| None::<()>).unwrap_err().message, "size=3 is not valid: size is a number");
-        assert_eq!(Pairs::new(&decode("size=3&size=3"), &[SIZE]).unwrap_err().code, "repeated_parameter");
+        assert_eq!(Pairs::new(&decode("size=3&size=3"), &[SIZE]).unwrap_err().kind, ParameterErrorKind::Repeated);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
-use super::hexadecimal;
+use hex::FromHex;
 
 const TOKEN_BYTES: usize = 32;
 
@@ -66,14 +66,14 @@ impl Principal {
 
     /// The digest in hexadecimal.
     pub(super) fn digest(&self) -> String {
-        hexadecimal::encode(&self.digest)
+        hex::encode(self.digest)
     }
 
     fn parse(line: &[u8]) -> Option<Self> {
         let mut words = std::str::from_utf8(line).ok()?.split_ascii_whitespace();
         let (name, digest) = (words.next()?, words.next()?);
         let is_whole = words.next().is_none() && is_name(name);
-        Some(Self { name: name.into(), digest: hexadecimal::decode(digest)? }).filter(|_| is_whole)
+        Some(Self { name: name.into(), digest: FromHex::from_hex(digest).ok()? }).filter(|_| is_whole)
     }
 }
 
@@ -104,8 +104,8 @@ impl Tokens {
         }
         let mut random = [0; TOKEN_BYTES];
         getrandom::fill(&mut random).map_err(NewTokenError::Random)?;
-        let token = format!("sagittal_{}", hexadecimal::encode(&random));
-        let line = format!("{name} {}", hexadecimal::encode(&Sha256::digest(&token)));
+        let token = format!("sagittal_{}", hex::encode(random));
+        let line = format!("{name} {}", hex::encode(Sha256::digest(&token)));
         Ok(NewToken { token, line })
     }
 

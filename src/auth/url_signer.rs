@@ -3,7 +3,6 @@ use std::fmt;
 use hmac::{Hmac, Mac};
 use sha2::Sha256;
 
-use super::hexadecimal;
 use super::signature::{Signature, SignatureError};
 use super::tokens::{Principal, Tokens};
 
@@ -46,7 +45,7 @@ impl UrlSigner {
     #[must_use]
     pub fn sign(&self, principal: &Principal, target: &str, expires: u64) -> Signature {
         let code = self.code(principal, target, expires).finalize().into_bytes();
-        Signature { signed_by: principal.name().to_owned(), expires, code: hexadecimal::encode(&code) }
+        Signature { signed_by: principal.name().to_owned(), expires, code: hex::encode(code) }
     }
 
     /// Whose signature under `target` this is, if it is valid at `now` (seconds since 1970) and its principal's token is one of
@@ -61,7 +60,7 @@ impl UrlSigner {
         target: &str,
         now: u64,
     ) -> Result<Principal, SignatureError> {
-        let sent = hexadecimal::decode(&signature.code).ok_or(SignatureError::Wrong)?;
+        let sent: [u8; 32] = hex::FromHex::from_hex(&signature.code).map_err(|_| SignatureError::Wrong)?;
         let is_signer =
             |principal: &&Principal| self.code(principal, target, signature.expires).verify_slice(&sent).is_ok();
         let principal = tokens.named(&signature.signed_by).find(is_signer).ok_or(SignatureError::Wrong)?;

@@ -99,7 +99,7 @@ mod tests {
         for golden in goldens {
             let element = golden["element"].as_str().unwrap().parse().unwrap();
             let shape: Vec<usize> = serde::Deserialize::deserialize(&golden["shape"]).unwrap();
-            let hex: String = header(element, &shape).iter().map(|byte| format!("{byte:02x}")).collect();
+            let hex = hex::encode(header(element, &shape));
             assert_eq!(hex, golden["header"], "{element} {shape:?}");
         }
     }

@@ -173,8 +173,7 @@ impl App {
 
 /// A scan that the index knows.
 pub(super) async fn known_scan(snapshot: &Snapshot, scan: ScanId) -> Result<ScanRow, Problem> {
-    let unknown = || Problem::new(Code::UnknownScan, format!("there is no scan {scan}; /v1/scans lists them"));
-    snapshot.index.scan(scan).await?.ok_or_else(unknown)
+    snapshot.index.scan(scan).await?.ok_or_else(|| Problem::unknown_scan(scan))
 }
 
 /// The volume of a scan that has one.

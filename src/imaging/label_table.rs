@@ -96,7 +96,7 @@ impl LabelTable {
 
     /// A text that no other table has.
     pub(super) fn key(&self) -> String {
-        self.0.iter().map(|value| format!("{value:02x}")).collect()
+        hex::encode(*self.0)
     }
 }
 

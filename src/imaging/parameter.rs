@@ -1,7 +1,7 @@
 //! The parameters of pictures: what there is, for which image.
 
 use super::ImageKind;
-use crate::params::{Form, Parameter, ParameterError};
+use crate::params::{Form, Parameter, ParameterError, ParameterErrorKind};
 use crate::spider::LabelSet;
 
 /// What is larger than is rendered is a number of pixels all the same, and is refused by size.
@@ -226,11 +226,11 @@ impl ImageKind {
 
 /// A window that this scan does not have.
 pub(super) fn window_unavailable(message: impl Into<String>) -> ParameterError {
-    ParameterError::other("window_unavailable", "window", message)
+    ParameterError::other(ParameterErrorKind::WindowUnavailable, "window", message)
 }
 
 /// `limit` says what is rendered at most.
 pub(super) fn too_large(name: &str, [rows, columns]: [u64; 2], limit: &str) -> ParameterError {
     let message = format!("an image of {columns} × {rows} pixels is too large; {limit}");
-    ParameterError::other("output_too_large", name, message)
+    ParameterError::other(ParameterErrorKind::OutputTooLarge, name, message)
 }

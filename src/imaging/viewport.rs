@@ -229,6 +229,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::params::ParameterErrorKind;
 
     const LIMIT: u64 = 1 << 24;
 
@@ -262,7 +263,10 @@ mod tests {
         for size in
             [Size::Exact(u32::MAX, u32::MAX), Size::Width(u32::MAX), Size::Spacing(1e-300), Size::Exact(4097, 4096)]
         {
-            assert_eq!(Viewport::new(slice, size, Fit::Stretch, LIMIT).unwrap_err().code, "output_too_large");
+            assert_eq!(
+                Viewport::new(slice, size, Fit::Stretch, LIMIT).unwrap_err().kind,
+                ParameterErrorKind::OutputTooLarge
+            );
         }
     }
 

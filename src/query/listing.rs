@@ -1,5 +1,5 @@
 use super::{Column, Cursor, Filter, Shown, Table};
-use crate::params::{Form, Pairs, Parameter, ParameterError, did_you_mean};
+use crate::params::{Form, Pairs, Parameter, ParameterError, ParameterErrorKind, did_you_mean};
 
 /// One key that rows are sorted by; missing values come last, whichever way.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -72,7 +72,7 @@ impl Table {
             );
             ParameterError {
                 allowed: names().map(str::to_owned).collect(),
-                ..ParameterError::other("invalid_value", parameter, message)
+                ..ParameterError::other(ParameterErrorKind::InvalidValue, parameter, message)
             }
         })
     }
@@ -104,11 +104,11 @@ fn order(table: Table, text: &str) -> Result<Vec<Order>, ParameterError> {
         let column = table.column(name, "sort")?;
         if !column.is_sortable() {
             let message = format!("sort={name} is not valid: {name} holds lists or addresses, which have no order");
-            return Err(ParameterError::other("invalid_value", "sort", message));
+            return Err(ParameterError::other(ParameterErrorKind::InvalidValue, "sort", message));
         }
         if order.iter().any(|earlier| earlier.column.name == name) || order.len() == MOST_KEYS {
             let message = format!("sort={text} is not valid: give at most {MOST_KEYS} columns, each once");
-            return Err(ParameterError::other("invalid_value", "sort", message));
+            return Err(ParameterError::other(ParameterErrorKind::InvalidValue, "sort", message));
         }
         order.push(Order { column, descending });
     }
@@ -126,7 +126,7 @@ fn columns(table: Table, shown: Shown, fields: Option<&str>) -> Result<Vec<&'sta
                 let column = table.column(name, "fields")?;
                 if chosen.contains(&column) {
                     let message = format!("fields={fields} is not valid: {name} is there twice");
-                    return Err(ParameterError::other("invalid_value", "fields", message));
+                    return Err(ParameterError::other(ParameterErrorKind::InvalidValue, "fields", message));
                 }
                 chosen.push(column);
             }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::params::ParameterErrorKind;
 use crate::params::{Pairs, ParameterError, decode};
 
 fn listing(table: Table, query: &str) -> Result<Listing, ParameterError> {
@@ -52,10 +53,13 @@ fn what_cannot_be_meant_is_refused() {
         "has=201&min_pixels=0",
     ] {
         let error = listing(Table::Slices, query).expect_err(query);
-        assert!(["invalid_value", "conflicting_parameters"].contains(&error.code), "{query}: {error}");
+        assert!(
+            [ParameterErrorKind::InvalidValue, ParameterErrorKind::Conflicting].contains(&error.kind),
+            "{query}: {error}"
+        );
     }
     let long = format!("patient_id={}", vec!["1"; 501].join(","));
-    assert_eq!(listing(Table::Slices, &long).unwrap_err().code, "invalid_value");
+    assert_eq!(listing(Table::Slices, &long).unwrap_err().kind, ParameterErrorKind::InvalidValue);
 }
 
 #[test]

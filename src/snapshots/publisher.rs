@@ -164,7 +164,7 @@ fn measure(path: &Path) -> Result<(String, u64), SnapshotError> {
     let mut file = std::fs::File::open(path).map_err(failed)?;
     let mut hash = Sha256::new();
     let bytes = std::io::copy(&mut file, &mut HashWriter(&mut hash)).map_err(failed)?;
-    Ok((hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect(), bytes))
+    Ok((hex::encode(hash.finalize()), bytes))
 }
 
 struct HashWriter<'a>(&'a mut sha2::Sha256);

@@ -19,7 +19,7 @@ impl Scratch {
     /// [`SnapshotError::Scratch`].
     pub fn new(place: &DataLocation, work: Option<&Path>) -> Result<Self, SnapshotError> {
         let hash = Sha256::digest(place.to_string().as_bytes());
-        let name: String = hash.iter().take(6).map(|byte| format!("{byte:02x}")).collect();
+        let name = hex::encode(&hash[..6]);
         let parent = work.map_or_else(std::env::temp_dir, Path::to_owned).join(format!("sagittal-{name}"));
         let failed = |source| SnapshotError::Scratch { folder: parent.clone(), source };
         // Processes of several containers may have the same number, and one that ends takes the folder above away.

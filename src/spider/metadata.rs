@@ -72,7 +72,7 @@ pub fn fields_digest() -> String {
     for field in &FIELDS {
         hash.update(format!("{}\t{}\t{}\n", field.column, field.name, field.kind.name()));
     }
-    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&hash.finalize()[..8])
 }
 
 /// What `overview.csv` says of one scan: every cell as it was, and cleaned.

@@ -35,7 +35,7 @@ use Policy::{Fresh, NoStore, Revalidate};
 
 /// Route as the documentation names it, an example of it, what it depends on, how long it may be kept.
 #[rustfmt::skip] // One route, one line: this is a table.
-const ROUTES: [(&str, &str, Of, Policy); 77] = [
+const ROUTES: [(&str, &str, Of, Policy); 72] = [
     ("/v1/dataset", "/v1/dataset", Data, Revalidate),
     ("/v1/labels", "/v1/labels", Data, Revalidate),
     ("/v1/splits", "/v1/splits?folds=2", Data, Revalidate),
@@ -48,27 +48,22 @@ const ROUTES: [(&str, &str, Of, Policy); 77] = [
     ("/v1/scans/{id}/slices", "/v1/scans/1_t1/slices", Data, Revalidate),
     ("/v1/scans/{id}/slices/{k}", "/v1/scans/1_t1/slices/mid", Data, Revalidate),
     ("/v1/scans", "/v1/scans?limit=2", Data, Revalidate),
-    ("/v1/scans.json", "/v1/scans.json", Data, Revalidate),
     ("/v1/scans.ndjson", "/v1/scans.ndjson", Data, Revalidate),
     ("/v1/scans.csv", "/v1/scans.csv", Data, Revalidate),
     ("/v1/scans.parquet", "/v1/scans.parquet", Data, Revalidate),
     ("/v1/slices", "/v1/slices?has=201", Data, Revalidate),
-    ("/v1/slices.json", "/v1/slices.json", Data, Revalidate),
     ("/v1/slices.ndjson", "/v1/slices.ndjson", Data, Revalidate),
     ("/v1/slices.csv", "/v1/slices.csv", Data, Revalidate),
     ("/v1/slices.parquet", "/v1/slices.parquet", Data, Revalidate),
     ("/v1/discs", "/v1/discs", Data, Revalidate),
-    ("/v1/discs.json", "/v1/discs.json", Data, Revalidate),
     ("/v1/discs.ndjson", "/v1/discs.ndjson", Data, Revalidate),
     ("/v1/discs.csv", "/v1/discs.csv", Data, Revalidate),
     ("/v1/discs.parquet", "/v1/discs.parquet", Data, Revalidate),
     ("/v1/gradings", "/v1/gradings", Data, Revalidate),
-    ("/v1/gradings.json", "/v1/gradings.json", Data, Revalidate),
     ("/v1/gradings.ndjson", "/v1/gradings.ndjson", Data, Revalidate),
     ("/v1/gradings.csv", "/v1/gradings.csv", Data, Revalidate),
     ("/v1/gradings.parquet", "/v1/gradings.parquet", Data, Revalidate),
     ("/v1/patients", "/v1/patients", Data, Revalidate),
-    ("/v1/patients.json", "/v1/patients.json", Data, Revalidate),
     ("/v1/patients.ndjson", "/v1/patients.ndjson", Data, Revalidate),
     ("/v1/patients.csv", "/v1/patients.csv", Data, Revalidate),
     ("/v1/patients.parquet", "/v1/patients.parquet", Data, Revalidate),

@@ -19,7 +19,7 @@ use crate::http::responses::caching::Caching;
 use crate::http::responses::problem::{Code, Problem};
 use crate::http::routes::signable;
 use crate::http::state::{ApiRequest, App};
-use crate::params::{Form, Parameter, ParameterError, plain};
+use crate::params::{Form, Parameter, ParameterError, ParameterErrorKind, plain};
 
 /// Liveness and readiness: what probes them has no token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
@@ -126,7 +126,7 @@ pub(in crate::http) async fn sign(
     let target = pairs.text("url").unwrap_or_default();
     signable::check(target).map_err(|why| {
         let message = format!("url={target} cannot be signed: {why}");
-        ParameterError::other("invalid_value", "url", message)
+        ParameterError::other(ParameterErrorKind::InvalidValue, "url", message)
     })?;
     let seconds = pairs.value("seconds", |text| plain(text).filter(|n| (1..=MAX_SIGNED_SECONDS).contains(n)))?;
     let expires = now() + seconds.unwrap_or(DEFAULT_SECONDS);

@@ -12,6 +12,7 @@ use crate::evaluation::EvaluationError;
 use crate::http::middleware::request_id;
 use crate::index::IndexError;
 use crate::renderer::RendererError;
+use crate::spider::ScanId;
 use crate::store::StoreError;
 use crate::worker_pool::BudgetError;
 
@@ -97,6 +98,11 @@ impl Problem {
         self
     }
 
+    /// There is no such scan.
+    pub(in crate::http) fn unknown_scan(scan: ScanId) -> Self {
+        Self::new(Code::UnknownScan, format!("there is no scan {scan}; /v1/scans lists them"))
+    }
+
     /// The data changed while the request was answered.
     pub(in crate::http) fn retry() -> Self {
         Self::new(Code::ScanReplaced, "the scan is just being imported; ask again")
@@ -167,7 +173,7 @@ impl IntoResponse for Problem {
 
 impl From<ParameterError> for Problem {
     fn from(error: ParameterError) -> Self {
-        let mut problem = Self::parameter(Code::of_parameter(error.code), &error.parameter, error.message);
+        let mut problem = Self::parameter(Code::of_parameter(error.kind), &error.parameter, error.message);
         problem.0.allowed = error.allowed;
         problem
     }
@@ -188,9 +194,7 @@ impl From<EvaluationError> for Problem {
 impl From<RendererError> for Problem {
     fn from(error: RendererError) -> Self {
         match error {
-            RendererError::UnknownScan(scan) => {
-                Self::new(Code::UnknownScan, format!("there is no scan {scan}; /v1/scans lists them"))
-            }
+            RendererError::UnknownScan(scan) => Self::unknown_scan(scan),
             RendererError::SliceOutOfRange { .. } | RendererError::NoSuchSliceName { .. } => {
                 Self::new(Code::UnknownSlice, error.to_string())
             }

@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::http::responses::documents::Answer;
 use crate::http::responses::problem::Problem;
-use crate::params::{Form, Pairs, Parameter, ParameterError, plain};
+use crate::params::{Form, Pairs, Parameter, ParameterError, ParameterErrorKind, plain};
 use crate::query::{Cursor, Listing as Asked};
 use crate::renderer::Snapshot;
 
@@ -74,7 +74,7 @@ pub(in crate::http) fn cursor(pairs: &Pairs<'_>, listing: &Asked) -> Result<Opti
     cursor.map(Some).ok_or_else(|| {
         let message =
             "cursor is not one that this server gave out for this order; take it from the `next` of the page before";
-        ParameterError::other("invalid_cursor", "cursor", message).into()
+        ParameterError::other(ParameterErrorKind::InvalidCursor, "cursor", message).into()
     })
 }
 
@@ -88,12 +88,11 @@ fn next_page(uri: &Uri, key: &str) -> String {
 
 /// Hexadecimal: what a cursor holds is nobody's business but ours, and may change.
 fn encode(key: &str) -> String {
-    key.bytes().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(key)
 }
 
 fn decode(cursor: &str) -> Option<String> {
-    let digits = cursor.as_bytes().chunks(2).map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
-    String::from_utf8(digits.collect::<Option<_>>()?).ok()
+    String::from_utf8(hex::decode(cursor).ok()?).ok()
 }
 
 #[cfg(test)]

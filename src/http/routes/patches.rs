@@ -15,7 +15,7 @@ use crate::http::responses::problem::{Code, Problem};
 use crate::http::responses::provenance::named;
 use crate::http::state::{ApiRequest, App, known_volume};
 use crate::imaging::PatchQuery;
-use crate::params::{ParameterError, plain};
+use crate::params::{ParameterError, ParameterErrorKind, plain};
 use crate::renderer::{Catalogue, Keep, Part, RenderRequest, SliceName, Snapshot};
 use crate::spider::{Label, LabelClass, ScanId};
 use crate::volume::VolumeLabel;
@@ -96,7 +96,7 @@ async fn volume(
             render_requests.len(),
             renderer.max_pixels()
         );
-        return Err(ParameterError::other("output_too_large", "spacing", message).into());
+        return Err(ParameterError::other(ParameterErrorKind::OutputTooLarge, "spacing", message).into());
     }
     let validators: Vec<_> = render_requests.iter().map(RenderRequest::validator).collect();
     let tag = EntityTag::of(&validators.iter().map(String::as_str).collect::<Vec<_>>());

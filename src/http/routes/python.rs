@@ -61,7 +61,7 @@ impl Wheel {
         let metadata = format!("{METADATA}\n{DESCRIPTION}");
         let package = Package { name: NAME, version: env!("CARGO_PKG_VERSION"), metadata: &metadata, files: FILES };
         let bytes = package.wheel()?;
-        let sha256 = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex::encode(Sha256::digest(&bytes));
         Ok(Self { name: package.file_name(), bytes: bytes.into(), sha256 })
     }
 

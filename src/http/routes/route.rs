@@ -199,15 +199,13 @@ impl Route {
             Format::ALL.map(answer).into(),
         );
         let mut routes = vec![list.with_ranges()];
-        for format in Format::ALL {
-            let parameters = if format == Format::Json { page_parameters(table) } else { file_parameters(table) };
-            let id = format!("{}_{}", told("get"), format.suffix());
-            let summary = format!("{summary}, as {}", format.suffix());
-            let path = format!("/v1/{name}.{}", format.suffix());
-            let mut route =
-                Self::new(&path, file(table, format), ("tables", &id, &summary), parameters, vec![answer(format)]);
-            route.operation.has_ranges = format != Format::Json;
-            routes.push(route);
+        for (format, suffix) in Format::ALL.into_iter().filter_map(|format| Some((format, format.suffix()?))) {
+            let id = format!("{}_{suffix}", told("get"));
+            let (path, summary) = (format!("/v1/{name}.{suffix}"), format!("{summary}, as {suffix}"));
+            let answers = vec![answer(format)];
+            let route =
+                Self::new(&path, file(table, format), ("tables", &id, &summary), file_parameters(table), answers);
+            routes.push(route.with_ranges());
         }
         routes
     }

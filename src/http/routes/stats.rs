@@ -9,7 +9,7 @@ use crate::http::responses::documents::Answer;
 use crate::http::responses::problem::Problem;
 use crate::http::state::ApiRequest;
 use crate::index::{FieldSummary, Group, Summary};
-use crate::params::{Form, Pairs, Parameter, ParameterError, did_you_mean, plain};
+use crate::params::{Form, Pairs, Parameter, ParameterError, ParameterErrorKind, did_you_mean, plain};
 use crate::query::{Cell, Column, Filter, Shown, Table};
 
 /// Bins of a histogram when nothing is said, and at most.
@@ -193,7 +193,7 @@ fn named(table: Table, parameter: &str, text: &str) -> Result<Vec<&'static Colum
                 table.name(),
                 names.join(", ")
             );
-            ParameterError::other("invalid_value", parameter, message)
+            ParameterError::other(ParameterErrorKind::InvalidValue, parameter, message)
         })?);
     }
     Ok(columns)

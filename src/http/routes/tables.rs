@@ -54,10 +54,7 @@ pub(in crate::http) fn list(table: Table) -> MethodRouter<App> {
 
 /// `GET /v1/{table}.{format}`
 pub(in crate::http) fn file(table: Table, format: Format) -> MethodRouter<App> {
-    get(async move |request: ApiRequest| match format {
-        Format::Json => page(table, request).await,
-        format => file::answer(table, format, request).await,
-    })
+    get(async move |request: ApiRequest| file::answer(table, format, request).await)
 }
 
 async fn page(table: Table, request: ApiRequest) -> Result<Response, Problem> {

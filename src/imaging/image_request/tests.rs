@@ -3,6 +3,7 @@ use std::collections::HashSet;
 use ImageKind::{ImageNpy, ImagePng, MaskNpy, MaskPng, MontagePng, OverlayPng};
 
 use super::*;
+use crate::params::ParameterErrorKind;
 use crate::params::decode;
 use crate::volume::Orientation;
 
@@ -105,7 +106,7 @@ fn windows_that_a_scan_does_not_have_are_refused_with_another_one_offered() {
         ("none", facts()),
     ] {
         let error = picture_of(ImagePng, &format!("window={window}"), &facts).unwrap_err();
-        assert_eq!((error.code, error.parameter.as_str()), ("window_unavailable", "window"));
+        assert_eq!((error.kind, error.parameter.as_str()), (ParameterErrorKind::WindowUnavailable, "window"));
         assert!(error.message.contains("; use window="), "{}", error.message);
     }
 }
@@ -123,7 +124,7 @@ fn what_is_too_large_names_its_parameter_and_the_limit() {
         ("width=1&height=16385&fit=cover", "height", "16384 pixels"),
     ] {
         let error = image_request(ImagePng, query).unwrap_err();
-        assert_eq!((error.code, error.parameter.as_str()), ("output_too_large", parameter), "{query}");
+        assert_eq!((error.kind, error.parameter.as_str()), (ParameterErrorKind::OutputTooLarge, parameter), "{query}");
         assert!(error.message.contains(limit), "{query}: {}", error.message);
     }
     assert!(image_request(ImagePng, "width=16384&height=1").is_ok());
@@ -131,26 +132,26 @@ fn what_is_too_large_names_its_parameter_and_the_limit() {
 
 #[test]
 fn contradictions_are_refused_by_name() {
-    for (kind, query, code, parameter) in [
-        (MaskNpy, "dtype=int8", "invalid_value", "dtype"),
-        (MaskNpy, "dtype=uint64", "invalid_value", "dtype"),
-        (MaskPng, "filter=linear", "invalid_value", "filter"),
-        (MaskPng, "window=full", "unknown_parameter", "window"),
-        (ImagePng, "map=binary", "unknown_parameter", "map"),
-        (ImagePng, "alpha=0.5", "unknown_parameter", "alpha"),
-        (ImageNpy, "bits=8", "unknown_parameter", "bits"),
-        (ImageNpy, "dtype=uint16", "conflicting_parameters", "dtype"),
-        (ImageNpy, "window=full&dtype=int16", "conflicting_parameters", "dtype"),
-        (ImagePng, "preset=hf&window=full", "conflicting_parameters", "window"),
-        (ImagePng, "preset=hf&fit=cover", "conflicting_parameters", "fit"),
-        (ImagePng, "preset=hf&filter=area", "conflicting_parameters", "filter"),
-        (ImagePng, "size=5&height=5", "conflicting_parameters", "size"),
-        (ImagePng, "size=5&size=5", "repeated_parameter", "size"),
-        (ImagePng, "window=-1.7e308,1.7e308", "invalid_value", "window"),
-        (OverlayPng, "outline=17", "invalid_value", "outline"),
-        (OverlayPng, "alpha=1.01", "invalid_value", "alpha"),
+    for (image, query, kind, parameter) in [
+        (MaskNpy, "dtype=int8", ParameterErrorKind::InvalidValue, "dtype"),
+        (MaskNpy, "dtype=uint64", ParameterErrorKind::InvalidValue, "dtype"),
+        (MaskPng, "filter=linear", ParameterErrorKind::InvalidValue, "filter"),
+        (MaskPng, "window=full", ParameterErrorKind::Unknown, "window"),
+        (ImagePng, "map=binary", ParameterErrorKind::Unknown, "map"),
+        (ImagePng, "alpha=0.5", ParameterErrorKind::Unknown, "alpha"),
+        (ImageNpy, "bits=8", ParameterErrorKind::Unknown, "bits"),
+        (ImageNpy, "dtype=uint16", ParameterErrorKind::Conflicting, "dtype"),
+        (ImageNpy, "window=full&dtype=int16", ParameterErrorKind::Conflicting, "dtype"),
+        (ImagePng, "preset=hf&window=full", ParameterErrorKind::Conflicting, "window"),
+        (ImagePng, "preset=hf&fit=cover", ParameterErrorKind::Conflicting, "fit"),
+        (ImagePng, "preset=hf&filter=area", ParameterErrorKind::Conflicting, "filter"),
+        (ImagePng, "size=5&height=5", ParameterErrorKind::Conflicting, "size"),
+        (ImagePng, "size=5&size=5", ParameterErrorKind::Repeated, "size"),
+        (ImagePng, "window=-1.7e308,1.7e308", ParameterErrorKind::InvalidValue, "window"),
+        (OverlayPng, "outline=17", ParameterErrorKind::InvalidValue, "outline"),
+        (OverlayPng, "alpha=1.01", ParameterErrorKind::InvalidValue, "alpha"),
     ] {
-        let error = image_request(kind, query).unwrap_err();
-        assert_eq!((error.code, error.parameter.as_str()), (code, parameter), "{kind:?} {query}");
+        let error = image_request(image, query).unwrap_err();
+        assert_eq!((error.kind, error.parameter.as_str()), (kind, parameter), "{image:?} {query}");
     }
 }

@@ -17,10 +17,6 @@ fn numbers(golden: &Value) -> Vec<f64> {
     golden.as_str().unwrap().split(' ').map(|number| number.parse().unwrap()).collect()
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 fn assert_reads_as(name: &str, volume: &Volume, golden: &Value) {
     assert_eq!(volume.element.name(), golden["element"], "{name}: element type");
     assert_eq!(serde_json::json!(volume.geometry.shape()), golden["shape"], "{name}: shape");
@@ -29,7 +25,7 @@ fn assert_reads_as(name: &str, volume: &Volume, golden: &Value) {
     for (axis, direction) in volume.geometry.axes.iter().zip(golden["directions"].as_array().unwrap()) {
         assert_eq!(axis.direction.to_vec(), numbers(direction), "{name}: direction");
     }
-    assert_eq!(hex(&Sha256::digest(&volume.bytes)), golden["sha256"], "{name}: voxels");
+    assert_eq!(hex::encode(&Sha256::digest(&volume.bytes)), golden["sha256"], "{name}: voxels");
 }
 
 /// Reads the files of these goldens from the folder that an environment variable names.

@@ -4,6 +4,8 @@ use axum::http::StatusCode;
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::params::ParameterErrorKind;
+
 /// A kind of problem. Its name never changes its meaning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
@@ -152,9 +154,17 @@ impl Code {
         }
     }
 
-    /// The code of an error about parameters, which modules below name by text.
-    pub(super) fn of_parameter(name: &str) -> Self {
-        Self::ALL.into_iter().find(|code| code.name() == name).unwrap_or(Self::InvalidValue)
+    /// The code of an error about parameters.
+    pub(super) fn of_parameter(kind: ParameterErrorKind) -> Self {
+        match kind {
+            ParameterErrorKind::Unknown => Self::UnknownParameter,
+            ParameterErrorKind::Repeated => Self::RepeatedParameter,
+            ParameterErrorKind::InvalidValue => Self::InvalidValue,
+            ParameterErrorKind::Conflicting => Self::ConflictingParameters,
+            ParameterErrorKind::InvalidCursor => Self::InvalidCursor,
+            ParameterErrorKind::WindowUnavailable => Self::WindowUnavailable,
+            ParameterErrorKind::OutputTooLarge => Self::OutputTooLarge,
+        }
     }
 
     #[rustfmt::skip] // One code, one line: this is a table.

@@ -75,7 +75,7 @@ pub(super) async fn answer(table: Table, format: Format, request: ApiRequest) ->
     let mut query = Listing::parse(table, Shown::InTables, &pairs)?;
     query.limit = pairs.value("limit", plain)?;
     let caching = |revision: u64| {
-        let tag = EntityTag::of(&[request.address(), format.suffix(), &revision.to_string()]);
+        let tag = EntityTag::of(&[request.address(), format.media_type(), &revision.to_string()]);
         Validator::of_revision(tag, revision)
     };
     if let Some(response) = decided(&caching(request.catalogue.revision), &request.headers) {

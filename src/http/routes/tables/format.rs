@@ -17,15 +17,16 @@ pub(in crate::http) enum Format {
 }
 
 impl Format {
+    /// Every format: pages first, and then whole files.
     pub(in crate::http) const ALL: [Self; 4] = [Self::Json, Self::Ndjson, Self::Csv, Self::Parquet];
 
-    /// Suffix of the address.
-    pub(in crate::http) fn suffix(self) -> &'static str {
+    /// Suffix of the URL; none for pages, which are at the table's own URL.
+    pub(in crate::http) fn suffix(self) -> Option<&'static str> {
         match self {
-            Self::Json => "json",
-            Self::Ndjson => "ndjson",
-            Self::Csv => "csv",
-            Self::Parquet => "parquet",
+            Self::Json => None,
+            Self::Ndjson => Some("ndjson"),
+            Self::Csv => Some("csv"),
+            Self::Parquet => Some("parquet"),
         }
     }
 
