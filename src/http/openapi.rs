@@ -12,6 +12,8 @@ use serde_json::{Map, Value as Json, json};
 
 use super::responses::caching::Validator;
 use super::responses::files::InMemoryFile;
+use super::responses::headers;
+use super::responses::headers::{EVERY_RESPONSE, RANGES, VALIDATORS};
 use super::responses::problem::{Code, ProblemBody};
 use super::routes::route::{BodyOf, Operation, Route};
 use super::routes::tables::Format;
@@ -104,19 +106,26 @@ pub(super) fn answer(document: &Arc<str>, request: &HeaderMap) -> Response {
 }
 
 fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, shared: &mut Shared) -> Json {
-    let Operation { id, tag, summary, parameters, required, answers, has_ranges, body } = &route.operation;
+    let Operation { id, tag, summary, parameters, required, answers, has_ranges, headers, body } = &route.operation;
     let mut content = Map::new();
     for answer in answers {
         let schema = answer.schema.as_ref().map_or(json!({}), |schema| schema(generator).to_value());
         content.insert(answer.media_type.to_owned(), json!({ "schema": schema }));
     }
+    let keeps = body.is_none() && route.has_validator();
+    let validators = if keeps { &VALIDATORS[..] } else { &[] };
+    let ranges = if *has_ranges { &RANGES[..] } else { &[] };
+    let headers = headers::document(EVERY_RESPONSE.iter().chain(validators).chain(ranges).chain(headers));
     let mut responses = Map::new();
-    responses.insert("200".to_owned(), json!({ "description": summary, "content": content }));
-    if body.is_none() && route.has_validator() {
+    responses.insert("200".to_owned(), json!({ "description": summary, "headers": headers, "content": content }));
+    if keeps {
         responses.insert("304".to_owned(), json!({ "description": "The client has it already." }));
     }
     if *has_ranges {
-        responses.insert("206".to_owned(), json!({ "description": "A part of it.", "content": content }));
+        responses.insert(
+            "206".to_owned(),
+            json!({ "description": "A part of it.", "headers": headers, "content": content }),
+        );
     }
     for code in Code::ALL.into_iter().filter(|code| can_happen(*code, route)) {
         let status = code.status();

@@ -6,6 +6,7 @@ pub(super) mod disposition;
 pub(super) mod documents;
 pub(super) mod entity_tag;
 pub(super) mod files;
+pub(super) mod headers;
 pub(super) mod preconditions;
 pub(super) mod problem;
 pub(super) mod provenance;

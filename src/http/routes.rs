@@ -31,6 +31,7 @@ use axum::routing::get;
 
 use super::middleware::{auth, metrics};
 use super::openapi::AnyObject;
+use super::responses::headers::{FILE_NAME, PLACE, SAMPLES};
 use super::viewer;
 use crate::imaging::{ImageKind, PairQuery};
 use crate::query::Table;
@@ -145,7 +146,8 @@ pub(super) fn table() -> Vec<Route> {
             "application/octet-stream",
         )
         .taking(&PairQuery::parameters())
-        .with_ranges(),
+        .with_ranges()
+        .sending(&[&PLACE[..], &FILE_NAME].concat()),
         Route::bytes(
             "/v1/batch",
             training::batch(),
@@ -153,6 +155,7 @@ pub(super) fn table() -> Vec<Route> {
             "application/octet-stream",
         )
         .taking(&training::batch_parameters())
+        .sending(&FILE_NAME)
         .posting::<Batch>(),
         Route::bytes(
             "/v1/stream.tar",
@@ -161,7 +164,8 @@ pub(super) fn table() -> Vec<Route> {
             "application/x-tar",
         )
         .taking(&training::stream_parameters())
-        .with_ranges(),
+        .with_ranges()
+        .sending(&[&SAMPLES[..], &FILE_NAME].concat()),
         Route::json_of_file::<EvaluationBody, _>(
             "/v1/scans/{id}/evaluation",
             evaluation::score,

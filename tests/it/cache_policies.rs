@@ -15,7 +15,7 @@ use crate::support::{Answer, Release, SHAPE, Service, write_export};
 
 /// How long a cache may keep a response.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Policy {
+pub(crate) enum Policy {
     NoStore,
     Revalidate,
     Fresh,
@@ -23,7 +23,7 @@ enum Policy {
 
 /// What a resource depends on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Of {
+pub(crate) enum Of {
     /// The data: it is there under their revision, too.
     Data,
     /// The program, or files that the index knows nothing of.
@@ -35,7 +35,7 @@ use Policy::{Fresh, NoStore, Revalidate};
 
 /// Route as the documentation names it, an example of it, what it depends on, how long it may be kept.
 #[rustfmt::skip] // One route, one line: this is a table.
-const ROUTES: [(&str, &str, Of, Policy); 72] = [
+pub(crate) const ROUTES: [(&str, &str, Of, Policy); 72] = [
     ("/v1/dataset", "/v1/dataset", Data, Revalidate),
     ("/v1/labels", "/v1/labels", Data, Revalidate),
     ("/v1/splits", "/v1/splits?folds=2", Data, Revalidate),
@@ -112,7 +112,7 @@ const ROUTES: [(&str, &str, Of, Policy); 72] = [
 ];
 
 /// A service over the small release, with one export, whose last change was a while ago.
-fn service() -> (Service, tempfile::TempDir) {
+pub(crate) fn service() -> (Service, tempfile::TempDir) {
     let data = tempfile::tempdir().unwrap();
     Release::small().import(data.path());
     write_export(data.path(), "webdataset", "a.tar", &[7; 100]);
@@ -139,7 +139,7 @@ fn request(url: &str, headers: &[(&str, &str)]) -> Request<Body> {
     request.body(Body::empty()).unwrap()
 }
 
-fn ask(service: &Service, url: &str, headers: &[(&str, &str)]) -> Answer {
+pub(crate) fn ask(service: &Service, url: &str, headers: &[(&str, &str)]) -> Answer {
     service.send(request(url, headers))
 }
 

@@ -19,6 +19,7 @@ mod power_failure;
 mod program;
 mod resampling;
 mod resources;
+mod response_headers;
 mod revisions;
 mod shards;
 mod snapshots;

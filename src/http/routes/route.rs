@@ -8,6 +8,7 @@ use super::tables::{Format, file, file_parameters, item_schema, list, page_param
 use super::volumes;
 use super::volumes::VolumeFormat;
 use super::{images, listing, patches};
+use crate::http::responses::headers::{FILE_NAME, NEXT_PAGE, PIXELS, PLACE, ResponseHeader};
 use crate::http::state::App;
 use crate::imaging::{ImageKind, PatchQuery};
 use crate::params::Parameter;
@@ -34,6 +35,8 @@ pub(in crate::http) struct Operation {
     pub(in crate::http) answers: Vec<Answer>,
     /// Whether parts can be requested.
     pub(in crate::http) has_ranges: bool,
+    /// What responses have besides the headers that follow from the rest.
+    pub(in crate::http) headers: Vec<ResponseHeader>,
     /// What is posted to it, if it is not requested by GET.
     pub(in crate::http) body: Option<BodyOf>,
 }
@@ -94,8 +97,17 @@ impl Route {
         answers: Vec<Answer>,
     ) -> Self {
         let (id, summary) = (id.to_owned(), summary.to_owned());
-        let operation =
-            Operation { id, tag, summary, parameters, required: None, answers, has_ranges: false, body: None };
+        let operation = Operation {
+            id,
+            tag,
+            summary,
+            parameters,
+            required: None,
+            answers,
+            has_ranges: false,
+            headers: Vec::new(),
+            body: None,
+        };
         Self { path: path.to_owned(), handler, operation, is_of_data: true }
     }
 
@@ -128,6 +140,12 @@ impl Route {
         self
     }
 
+    /// Whose responses have these headers, too.
+    pub(in crate::http) fn sending(mut self, headers: &[ResponseHeader]) -> Self {
+        self.operation.headers.extend_from_slice(headers);
+        self
+    }
+
     /// To which this is posted.
     pub(in crate::http) fn posting<T: JsonSchema + 'static>(mut self) -> Self {
         self.operation.body = Some(BodyOf::Json(Box::new(SchemaGenerator::subschema_for::<T>)));
@@ -144,7 +162,7 @@ impl Route {
             let path = format!("/v1/scans/{{id}}/{name}.{suffix}");
             let route =
                 Self::bytes(&path, volumes::volume(kind, format), ("training", &id, &told), format.media_type());
-            route.taking(&format.parameters(kind)).with_ranges()
+            route.taking(&format.parameters(kind)).with_ranges().sending(&[&PLACE[..], &FILE_NAME].concat())
         };
         VolumeFormat::ALL.map(route).into()
     }
@@ -168,7 +186,10 @@ impl Route {
             _ => (format!("/v1/scans/{{id}}/slices/{{k}}/{file}"), images::slice(kind)),
         };
         let media_type = if file.ends_with(".png") { "image/png" } else { "application/octet-stream" };
-        Self::bytes(&path, handler, ("images", &id, summary), media_type).taking(kind.parameters())
+        let place = if kind == ImageKind::MontagePng { &[][..] } else { &PLACE };
+        Self::bytes(&path, handler, ("images", &id, summary), media_type)
+            .taking(kind.parameters())
+            .sending(&[&PIXELS, place, &FILE_NAME].concat())
     }
 
     /// A disc cut out.
@@ -181,6 +202,7 @@ impl Route {
         let path = format!("/v1/scans/{{id}}/discs/{{label}}/{file}");
         Self::bytes(&path, patches::show(is_npy), ("images", id, summary), media_type)
             .taking(&PatchQuery::parameters(is_npy))
+            .sending(&[&PIXELS[..], &PLACE, &FILE_NAME].concat())
     }
 
     /// A table: its pages, and its files in every format.
@@ -198,14 +220,14 @@ impl Route {
             page_parameters(table),
             Format::ALL.map(answer).into(),
         );
-        let mut routes = vec![list.with_ranges()];
+        let mut routes = vec![list.with_ranges().sending(&[&NEXT_PAGE[..], &FILE_NAME].concat())];
         for (format, suffix) in Format::ALL.into_iter().filter_map(|format| Some((format, format.suffix()?))) {
             let id = format!("{}_{suffix}", told("get"));
             let (path, summary) = (format!("/v1/{name}.{suffix}"), format!("{summary}, as {suffix}"));
             let answers = vec![answer(format)];
             let route =
                 Self::new(&path, file(table, format), ("tables", &id, &summary), file_parameters(table), answers);
-            routes.push(route.with_ranges());
+            routes.push(route.with_ranges().sending(&FILE_NAME));
         }
         routes
     }

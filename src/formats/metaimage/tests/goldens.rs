@@ -25,7 +25,7 @@ fn assert_reads_as(name: &str, volume: &Volume, golden: &Value) {
     for (axis, direction) in volume.geometry.axes.iter().zip(golden["directions"].as_array().unwrap()) {
         assert_eq!(axis.direction.to_vec(), numbers(direction), "{name}: direction");
     }
-    assert_eq!(hex::encode(&Sha256::digest(&volume.bytes)), golden["sha256"], "{name}: voxels");
+    assert_eq!(hex::encode(Sha256::digest(&volume.bytes)), golden["sha256"], "{name}: voxels");
 }
 
 /// Reads the files of these goldens from the folder that an environment variable names.
