@@ -31,7 +31,7 @@ use axum::routing::get;
 
 use super::middleware::{auth, metrics};
 use super::openapi::AnyObject;
-use super::responses::headers::{FILE_NAME, PLACE, SAMPLES};
+use super::responses::headers::{FILE_NAME, PAGE, PLACE, SAMPLES};
 use super::viewer;
 use crate::imaging::{ImageKind, PairQuery};
 use crate::query::Table;
@@ -192,8 +192,12 @@ pub(super) fn table() -> Vec<Route> {
             .apart_from_data(),
         Route::json::<ReadyBody, _>("/readyz", health::ready, (SERVICE, "get_readiness", "Readiness probe"))
             .apart_from_data(),
-        Route::bytes("/", get(viewer::page), (SERVICE, "get_viewer", "Open the viewer"), "text/html").apart_from_data(),
+        Route::bytes("/", get(viewer::page), (SERVICE, "get_viewer", "Open the viewer"), "text/html")
+            .with_ranges()
+            .sending(&PAGE)
+            .apart_from_data(),
         Route::bytes("/docs", get(pages::docs), (SERVICE, "get_docs", "Open the API documentation"), "text/html")
+            .sending(&PAGE)
             .apart_from_data(),
         Route::bytes(
             "/metrics",
@@ -208,6 +212,7 @@ pub(super) fn table() -> Vec<Route> {
             (SERVICE, "list_problems", "List the kinds of problem"),
             "text/html",
         )
+        .sending(&PAGE)
         .apart_from_data(),
         Route::bytes(
             "/problems/{code}",
@@ -215,6 +220,7 @@ pub(super) fn table() -> Vec<Route> {
             (SERVICE, "get_problem", "Describe one kind of problem"),
             "text/html",
         )
+        .sending(&PAGE)
         .apart_from_data(),
     ]);
     routes

@@ -16,18 +16,21 @@ fn every_response_header_is_documented_and_none_is_invented() {
     let document = service.json("/openapi.json");
     let mut sent_anywhere = BTreeSet::new();
     let mut documented_anywhere = BTreeSet::new();
+    let mut undocumented = Vec::new();
     for (route, url, ..) in ROUTES.into_iter().filter(|(route, ..)| !route.is_empty()) {
         let operation = document["paths"][route].as_object().unwrap().values().next().unwrap();
         let headers = operation["responses"]["200"]["headers"].as_object().unwrap();
         let documented: BTreeSet<_> = headers.keys().map(|name| name.to_lowercase()).collect();
-        let response = ask(&service, url, &[]);
+        // As they were imported, files have one more.
+        let url = if url.ends_with(".mha") { format!("{url}?layout=stored") } else { url.to_owned() };
+        let response = ask(&service, &url, &[]);
         let sent: BTreeSet<_> =
             response.headers.keys().map(|name| name.as_str().to_owned()).filter(|name| is_described(name)).collect();
-        let missing: Vec<_> = sent.difference(&documented).collect();
-        assert!(missing.is_empty(), "{route} sends {missing:?}, which its documentation does not name");
+        undocumented.extend(sent.difference(&documented).map(|name| format!("{route}: {name}")));
         sent_anywhere.extend(sent);
         documented_anywhere.extend(documented);
     }
+    assert!(undocumented.is_empty(), "sent and not documented: {undocumented:#?}");
     assert_eq!(sent_anywhere, documented_anywhere);
     assert!(sent_anywhere.contains("x-sagittal-affine-lps"), "{sent_anywhere:?}");
 }

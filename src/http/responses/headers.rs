@@ -15,7 +15,12 @@ pub(in crate::http) struct ResponseHeader {
 const NUMBER: &str = "-?[0-9]+(\\.[0-9]+)?(e-?[0-9]+)?";
 
 /// Of every response.
-pub(in crate::http) const EVERY_RESPONSE: [ResponseHeader; 2] = [
+pub(in crate::http) const EVERY_RESPONSE: [ResponseHeader; 3] = [
+    ResponseHeader {
+        name: "X-Sagittal-Version",
+        pattern: "[0-9]+\\.[0-9]+\\.[0-9]+.*",
+        description: "Version of the server.",
+    },
     ResponseHeader {
         name: "X-Request-Id",
         pattern: "[!-~]{1,128}",
@@ -92,6 +97,13 @@ pub(in crate::http) const PLACE: [ResponseHeader; 3] = [
         description: "Three rows of four numbers: (slices from the first, row, column, 1) to millimetres, LPS.",
     },
 ];
+
+/// Of files as they were imported.
+pub(in crate::http) const SOURCE: [ResponseHeader; 1] = [ResponseHeader {
+    name: "X-Sagittal-Source-Sha256",
+    pattern: "[0-9a-f]{64}",
+    description: "SHA-256 of the imported file, with layout=stored.",
+}];
 
 /// Of streams.
 pub(in crate::http) const SAMPLES: [ResponseHeader; 1] = [ResponseHeader {

@@ -8,7 +8,7 @@ use super::tables::{Format, file, file_parameters, item_schema, list, page_param
 use super::volumes;
 use super::volumes::VolumeFormat;
 use super::{images, listing, patches};
-use crate::http::responses::headers::{FILE_NAME, NEXT_PAGE, PIXELS, PLACE, ResponseHeader};
+use crate::http::responses::headers::{FILE_NAME, NEXT_PAGE, PIXELS, PLACE, ResponseHeader, SOURCE};
 use crate::http::state::App;
 use crate::imaging::{ImageKind, PatchQuery};
 use crate::params::Parameter;
@@ -162,7 +162,8 @@ impl Route {
             let path = format!("/v1/scans/{{id}}/{name}.{suffix}");
             let route =
                 Self::bytes(&path, volumes::volume(kind, format), ("training", &id, &told), format.media_type());
-            route.taking(&format.parameters(kind)).with_ranges().sending(&[&PLACE[..], &FILE_NAME].concat())
+            let source = if format == VolumeFormat::MetaImage { &SOURCE[..] } else { &[] };
+            route.taking(&format.parameters(kind)).with_ranges().sending(&[&PLACE[..], source, &FILE_NAME].concat())
         };
         VolumeFormat::ALL.map(route).into()
     }
