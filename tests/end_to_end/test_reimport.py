@@ -25,6 +25,8 @@ QUERIES = {
     "/v1/batch": "?size=96",
     "/v1/stats": "?of=discs&by=label",
     "/v1/scans/{id}/image.npy": "?size=160",
+    # The versions have different grids.
+    "/v1/scans/{id}/evaluation": "?resample=nearest",
     "/v1/scans/{id}/slices/{k}/image.png": "?size=200&window=p2,98",
 }
 MORE = [
@@ -71,9 +73,12 @@ def urls(service: Service) -> list[str]:
     return found + MORE
 
 
-def fetch(client: httpx.Client, url: str) -> httpx.Response:
+def fetch(client: httpx.Client, url: str, mask: bytes) -> httpx.Response:
+    """`mask`: a prediction that is scored."""
     if "/v1/batch" in url:
         return client.post(url, json=BATCH)
+    if "/evaluation" in url:
+        return client.post(url, content=mask)
     return client.get(url)
 
 
@@ -82,9 +87,9 @@ def content(response: httpx.Response) -> bytes:
     return re.sub(rb'"revision":\d{13}\b', b'"revision":0', response.content)
 
 
-def references(program, source: Path, data: Path) -> dict[str, bytes]:
+def references(program, source: Path, data: Path, mask: bytes) -> dict[str, bytes]:
     with served(program, source, data) as service:
-        responses = {url: fetch(service.client, url) for url in urls(service)}
+        responses = {url: fetch(service.client, url, mask) for url in urls(service)}
     for url, response in responses.items():
         assert response.status_code == 200, f"{url}: {response.status_code} {response.text[:500]}"
     return {url: content(response) for url, response in responses.items()}
@@ -93,8 +98,9 @@ def references(program, source: Path, data: Path) -> dict[str, bytes]:
 class Reader(threading.Thread):
     """A client that reads every URL again and again, plain and under the revision that it read last."""
 
-    def __init__(self, address: str, expected: dict[str, dict[str, bytes]], done: threading.Event, first: int):
+    def __init__(self, address: str, expected: dict[str, dict[str, bytes]], mask: bytes, done: threading.Event, first: int):
         super().__init__()
+        self.mask = mask
         self.address, self.expected, self.done, self.first = address, expected, done, first
         self.outcomes, self.faults = Counter(), []
         self.versions_of, self.bytes_of = defaultdict(list), defaultdict(set)
@@ -113,7 +119,7 @@ class Reader(threading.Thread):
 
     def judge(self, client: httpx.Client, url: str, revision: int | None):
         try:
-            response = fetch(client, url if revision is None else f"/r/{revision}{url}")
+            response = fetch(client, url if revision is None else f"/r/{revision}{url}", self.mask)
         except httpx.RemoteProtocolError:
             self.outcomes["broken off"] += 1
             return
@@ -137,13 +143,14 @@ class Reader(threading.Thread):
 @pytest.mark.parametrize("other", ["voxels", "tables"])
 def test_every_response_is_of_one_version(program, versions, tmp_path, other):
     names = ["first", other]
-    expected = {name: references(program, versions[name], tmp_path / name) for name in names}
+    mask = (versions["first"] / "masks" / f"{SCAN}.mha").read_bytes()
+    expected = {name: references(program, versions[name], tmp_path / name, mask) for name in names}
     changed = [url for url in expected["first"] if expected["first"][url] != expected[other][url]]
     assert len(changed) > (30 if other == "voxels" else 8), changed
     data = tmp_path / "data"
     done = threading.Event()
     with served(program, versions["first"], data) as service:
-        readers = [Reader(service.address, expected, done, n) for n in range(CLIENTS)]
+        readers = [Reader(service.address, expected, mask, done, n) for n in range(CLIENTS)]
         for reader in readers:
             reader.start()
         try:
