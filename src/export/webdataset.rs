@@ -21,7 +21,7 @@ pub(super) async fn export(export: &Export<'_>) -> Result<(), ExportError> {
     for split in Split::ALL {
         let split = split.name();
         let whole = format!("/v1/stream.tar?split={split}&seed={SEED}{}{render}", export.options.conditions());
-        // Asked for every split, also an empty one: a wrong parameter is an error whatever is imported.
+        // Requested for every split, also an empty one: a wrong parameter is an error whatever is imported.
         let headers = export.response(&whole).await?.headers().clone();
         let samples = number(&headers, SAMPLES).unwrap_or(0);
         if samples == 0 {

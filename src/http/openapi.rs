@@ -86,15 +86,15 @@ struct Shared {
 impl Shared {
     /// A reference to a parameter. Parameters of one name that differ get a number behind it.
     fn refer(&mut self, parameter: &Parameter, is_required: bool) -> Json {
-        let told = query_parameter(parameter, is_required);
+        let described = query_parameter(parameter, is_required);
         let mut key = parameter.name.to_owned();
         let mut n = 1;
-        while self.parameters.get(&key).is_some_and(|known| *known != told) {
+        while self.parameters.get(&key).is_some_and(|known| *known != described) {
             n += 1;
             key = format!("{}_{n}", parameter.name);
         }
         let reference = json!({ "$ref": format!("#/components/parameters/{key}") });
-        self.parameters.insert(key, told);
+        self.parameters.insert(key, described);
         reference
     }
 }
@@ -140,16 +140,16 @@ fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, sha
     }
     let mut all = path_parameters(&route.path);
     all.extend(parameters.iter().map(|parameter| shared.refer(parameter, *required == Some(parameter.name))));
-    let mut told =
+    let mut described =
         json!({ "operationId": id, "tags": [tag], "summary": summary, "parameters": all, "responses": responses });
     if let Some(body) = body {
         let content = match body {
             BodyOf::Json(schema) => json!({ "application/json": { "schema": schema(generator).to_value() } }),
             BodyOf::Bytes => json!({ "application/octet-stream": { "schema": {} } }),
         };
-        told["requestBody"] = json!({ "required": true, "content": content });
+        described["requestBody"] = json!({ "required": true, "content": content });
     }
-    told
+    described
 }
 
 /// Which problems an address can answer with.
@@ -247,7 +247,7 @@ fn query_parameter(parameter: &Parameter, is_required: bool) -> Json {
         Form::ListOf(pattern) => json!({ "type": "string", "pattern": format!("^({pattern})(,({pattern}))*$") }),
         Form::Text => json!({ "type": "string" }),
     };
-    let mut told = json!({
+    let mut described = json!({
         "name": parameter.name,
         "in": "query",
         "required": is_required,
@@ -255,9 +255,9 @@ fn query_parameter(parameter: &Parameter, is_required: bool) -> Json {
         "schema": schema,
     });
     if !parameter.example.is_empty() {
-        told["example"] = json_example(parameter);
+        described["example"] = json_example(parameter);
     }
-    told
+    described
 }
 
 /// The example as its schema has it.

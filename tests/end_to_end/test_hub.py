@@ -132,8 +132,8 @@ def test_the_tree_has_exact_sizes_at_every_depth(hub):
         assert head.headers["content-length"] == str(entry["size"])
         part = httpx.get(f"{hub.address}{RESOLVE}/{sha}/{entry['path']}", headers={"range": "bytes=4-99"})
         assert part.status_code == 206 and part.content == reply.content[4:100]
-    asked = hub.client.post(f"{API}/paths-info/main", data={"paths": ["default", "README.md", "none"]}).json()
-    assert [(e["type"], e["path"]) for e in asked] == [("directory", "default"), ("file", "README.md")]
+    infos = hub.client.post(f"{API}/paths-info/main", data={"paths": ["default", "README.md", "none"]}).json()
+    assert [(e["type"], e["path"]) for e in infos] == [("directory", "default"), ("file", "README.md")]
 
 
 def test_what_is_missing_has_the_hubs_names(hub):

@@ -158,10 +158,10 @@ impl Route {
         let route = |format: VolumeFormat| {
             let suffix = format.suffix();
             let id = format!("get_{name}_volume_{}", suffix.replace('.', "_"));
-            let told = format!("{summary}, as {suffix}");
+            let summary = format!("{summary}, as {suffix}");
             let path = format!("/v1/scans/{{id}}/{name}.{suffix}");
             let route =
-                Self::bytes(&path, volumes::volume(kind, format), ("training", &id, &told), format.media_type());
+                Self::bytes(&path, volumes::volume(kind, format), ("training", &id, &summary), format.media_type());
             let source = if format == VolumeFormat::MetaImage { &SOURCE[..] } else { &[] };
             route.taking(&format.parameters(kind)).with_ranges().sending(&[&PLACE[..], source, &FILE_NAME].concat())
         };
@@ -172,10 +172,10 @@ impl Route {
     pub(in crate::http) fn bytes(
         path: &str,
         handler: MethodRouter<App>,
-        told: (&'static str, &str, &str),
+        names: (&'static str, &str, &str),
         media_type: &'static str,
     ) -> Self {
-        Self::new(path, handler, told, Vec::new(), vec![Answer { media_type, schema: None }])
+        Self::new(path, handler, names, Vec::new(), vec![Answer { media_type, schema: None }])
     }
 
     /// An image of a slice, or the montage.
@@ -208,7 +208,7 @@ impl Route {
 
     /// A table: its pages, and its files in every format.
     pub(in crate::http) fn table(table: Table, summary: &str) -> Vec<Self> {
-        let (name, told) = (table.name(), |id: &str| format!("{id}_{}", table.name()));
+        let (name, operation_id) = (table.name(), |verb: &str| format!("{verb}_{}", table.name()));
         let items = move || -> SchemaOf { Box::new(move |generator| page_schema(table, generator)) };
         let answer = |format: Format| match format {
             Format::Json => Answer { media_type: "application/json", schema: Some(items()) },
@@ -217,13 +217,13 @@ impl Route {
         let list = Self::new(
             &format!("/v1/{name}"),
             list(table),
-            ("tables", &told("list"), summary),
+            ("tables", &operation_id("list"), summary),
             page_parameters(table),
             Format::ALL.map(answer).into(),
         );
         let mut routes = vec![list.with_ranges().sending(&[&NEXT_PAGE[..], &FILE_NAME].concat())];
         for (format, suffix) in Format::ALL.into_iter().filter_map(|format| Some((format, format.suffix()?))) {
-            let id = format!("{}_{suffix}", told("get"));
+            let id = format!("{}_{suffix}", operation_id("get"));
             let (path, summary) = (format!("/v1/{name}.{suffix}"), format!("{summary}, as {suffix}"));
             let answers = vec![answer(format)];
             let route =
