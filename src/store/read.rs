@@ -124,9 +124,11 @@ impl Store {
         let mut options = std::fs::OpenOptions::new();
         let nonblocking = nix::fcntl::OFlag::O_NONBLOCK.bits();
         let file = options.read(true).custom_flags(nonblocking).open(folder.join(path.as_ref())).ok()?;
-        let len = file.metadata().ok()?.len() as usize;
-        // What is longer than it can be is damaged; reading it in the ordinary way says so.
-        if len > address.bytes() + CHECKSUM_BYTES + ZSTD_OVERHEAD {
+        let metadata = file.metadata().ok()?;
+        let len = metadata.len() as usize;
+        // What is no file, a pipe above all, has a length of 0, and reading it waits. What is longer than it can be is
+        // damaged. Reading either in the ordinary way waits, or says so.
+        if !metadata.is_file() || len > address.bytes() + CHECKSUM_BYTES + ZSTD_OVERHEAD {
             return None;
         }
         let mut chunk = vec![0; len];
