@@ -3,6 +3,7 @@
 
 pub(super) mod head_timer;
 pub(super) mod lingering_close;
+pub(super) mod request_body;
 pub(super) mod shared_stream;
 pub(super) mod slow_reader;
 
@@ -12,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
+use axum::http::{HeaderValue, header};
 use hyper::body::Incoming;
 use hyper_util::rt::TokioIo;
 use hyper_util::server::graceful::GracefulShutdown;
@@ -27,6 +29,7 @@ use super::router;
 use super::state::App;
 use head_timer::HeadTimer;
 use lingering_close::LingeringClose;
+use request_body::RequestBody;
 use shared_stream::SharedStream;
 use slow_reader::{MinimumReadRate, ReadRate};
 
@@ -179,13 +182,23 @@ impl Server {
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(FromConnection);
             request.extensions_mut().insert(peer);
-            let response = router.clone().oneshot(request.map(axum::body::Body::new));
+            let (parts, body) = request.into_parts();
+            let (body, is_read) = RequestBody::new(body);
+            let response = router.clone().oneshot(hyper::Request::from_parts(parts, axum::body::Body::new(body)));
             let shared = shared.clone();
             async move {
                 // Dropping the response's future drops what was queued for it.
                 tokio::select! {
                     biased;
-                    response = response => response.map_err(|never| match never {}),
+                    response = response => {
+                        let mut response = response.map_err(|never| match never {})?;
+                        if !is_read.get() {
+                            // What is left of the body would be taken for the next request, so the connection ends, and the
+                            // client has to know before it sends one (RFC 9112 section 9.6).
+                            response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+                        }
+                        Ok(response)
+                    }
                     () = shared.client_gone(grace) => Err(ClientGone),
                 }
             }

@@ -2,6 +2,7 @@
 
 import http.client
 import socket
+import subprocess
 import time
 from contextlib import closing, contextmanager
 
@@ -116,6 +117,59 @@ def test_a_body_that_is_too_large_is_refused_before_it_is_sent(program, demo):
         assert first_line(1000) == b"HTTP/1.1 100 Continue"
         assert first_line(1001) == b"HTTP/1.1 413 Payload Too Large"
         assert first_line(1 << 40) == b"HTTP/1.1 413 Payload Too Large"
+
+
+# Bodies that nobody reads.
+
+
+def posted(path: str, length: int, *headers: str, method="POST") -> bytes:
+    lines = [f"{method} {path} HTTP/1.1", "Host: x", f"Content-Length: {length}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode()
+
+
+@pytest.mark.parametrize(("path", "headers", "status"), [
+    ("/v1/batch", [], 415),
+    ("/v1/nothing", [], 404),
+    ("/v1/labels", [], 405),
+    ("/v1/scans/none/evaluation", ["Content-Type: application/octet-stream"], 404),
+    ("/v1/batch", ["Content-Type: application/json", f"Accept-Encoding: {'x' * 70_000}"], 431),
+])
+def test_a_response_to_a_body_that_was_not_read_says_that_the_connection_ends(demo, path, headers, status):
+    with closing(connected(demo)) as sock:
+        sock.sendall(posted(path, 100, *headers))
+        # The body is sent when the response is on its way, as a client does that has not looked yet.
+        response = read_response(sock)
+        sock.sendall(b" " * 100)
+        assert response.status == status and response.getheader("connection") == "close"
+        assert received(sock) == b""
+
+
+def test_a_refused_token_with_a_body_ends_the_connection(program, demo, tmp_path):
+    (tmp_path / "tokens").write_text(subprocess.run([program, "token", "ann"], capture_output=True, text=True).stdout)
+    with served(program, demo, "--token-file", tmp_path / "tokens") as service, closing(connected(service)) as sock:
+        sock.sendall(posted("/v1/batch", 100, "Content-Type: application/json"))
+        response = read_response(sock)
+        assert response.status == 401 and response.getheader("connection") == "close"
+
+
+@pytest.mark.parametrize(("body", "status"), [(b'{"items": [{"scan_id": "SCAN", "slice": 0}]}', 200), (b"[", 400)])
+def test_a_connection_goes_on_after_a_body_that_was_read(demo, body, status):
+    body = body.replace(b"SCAN", demo.json("/v1/scans")["items"][0]["scan_id"].encode())
+    with closing(connected(demo)) as sock:
+        for _ in range(2):
+            sock.sendall(posted("/v1/batch?size=16", len(body), "Content-Type: application/json"))
+            sock.sendall(body)
+            response = read_response(sock)
+            assert (response.status, response.getheader("connection")) == (status, None)
+
+
+def test_a_request_that_follows_a_refused_one_is_answered_by_a_usual_client(demo):
+    # The client looks for a closed connection before it sends, which is too early for one that closes without a word.
+    with httpx.Client(base_url=demo.address) as client:
+        for _ in range(50):
+            refused = client.post("/v1/scans/none/evaluation", content=b" " * 1000)
+            assert refused.status_code == 404
+            assert client.get("/healthz").status_code == 200
 
 
 # Idling.
