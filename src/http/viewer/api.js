@@ -49,6 +49,16 @@ export async function getBounds(scan, window) {
   return { low: intercept, high: intercept + slope * 255 };
 }
 
+/** Sends a body and gives the JSON of the response. It is sent once: whether to send it again is for the user to decide. */
+export async function postJson(path, body, signal) {
+  const sent = fetch(location.origin + path, { method: "POST", body, signal, headers: { "content-type": "application/octet-stream" } });
+  const response = await sent.catch(unanswered);
+  const { ok, status } = response;
+  const bytes = new Uint8Array(await response.arrayBuffer().catch(unanswered));
+  if (!ok) throw errorOf({ status, bytes });
+  return JSON.parse(new TextDecoder().decode(bytes));
+}
+
 async function get(path, { signal, onProgress }) {
   for (let attempt = 1; ; attempt += 1) {
     signal?.throwIfAborted();

@@ -17,7 +17,7 @@ const FINDINGS = {
 export class Details {
   #shown = "";
 
-  /** `parts` are further sections: legend, structures, recipes, citation. */
+  /** `parts` are further sections: legend, structures, comparison, recipes, citation. */
   constructor(store, session, actions, parts) {
     Object.assign(this, { store, session, actions, parts });
   }
@@ -35,11 +35,11 @@ export class Details {
     }
     if (isNew) {
       this.rows = new Map();
-      const { legend, structures, recipes, citation } = this.parts;
+      const { legend, structures, comparison, recipes, citation } = this.parts;
       const withVoxels = (part) => (scan.shape ? part.element : null);
       const shownParts = [
-        this.#title(scan), withVoxels(legend), this.#gradings(scan), this.#series(scan, series), withVoxels(structures),
-        withVoxels(recipes), this.#notes(scan), this.#metadata(scan), this.#geometry(scan), citation.element,
+        this.#title(scan), withVoxels(legend), this.#gradings(scan), this.#series(scan, series), withVoxels(comparison),
+        withVoxels(structures), withVoxels(recipes), this.#notes(scan), this.#metadata(scan), this.#geometry(scan), citation.element,
       ];
       replaceChildren(byId("details"), ...shownParts.filter(Boolean));
     }

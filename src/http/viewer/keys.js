@@ -10,6 +10,7 @@ const MOUSE = [
   ["Drag", "move the picture"],
   ["Right button or Shift + drag", "window: sideways width, up and down centre"],
   ["Double click", "whole picture"],
+  ["Drop a mask file", "show it over the scan, as a second mask"],
   ["Click on a disc", "outline it, and show its grading"],
 ];
 

@@ -3,6 +3,7 @@
 import { getJson } from "./api.js";
 import { onConnection, tryNow } from "./connection.js";
 import { Citation } from "./citation.js";
+import { Comparison } from "./comparison.js";
 import { actionsOn, bindControls } from "./controls.js";
 import { byId, make } from "./dom.js";
 import { Details } from "./details.js";
@@ -12,6 +13,7 @@ import { Legend } from "./legend.js";
 import { List } from "./list.js";
 import { Message } from "./message.js";
 import { Recipes } from "./recipes.js";
+import { SecondMask } from "./secondmask.js";
 import { Session } from "./session.js";
 import { bindSharing } from "./share.js";
 import { Stage } from "./stage.js";
@@ -50,7 +52,11 @@ async function start() {
   });
   const message = new Message(store, session, list);
   const filters = new Filters(store);
-  const stage = new Stage(store, session, () => {
+  const second = new SecondMask(session, () => {
+    comparison.show();
+    stage.redraw();
+  });
+  const stage = new Stage(store, session, second, () => {
     legend.show(stage.entry.mask);
     refresh();
   });
@@ -60,9 +66,10 @@ async function start() {
   const actions = actionsOn(store, session, stage);
   const legend = new Legend(store, session, actions);
   const structures = new Structures(store, session, actions);
+  const comparison = new Comparison(store, session, second, actions);
   const recipes = new Recipes();
   const citation = new Citation();
-  const details = new Details(store, session, actions, { legend, structures, recipes, citation });
+  const details = new Details(store, session, actions, { legend, structures, comparison, recipes, citation });
   bindSharing(store, session, stage, () => citation.dataset);
   const refreshControls = bindControls(store, session, stage, actions);
   const refresh = () => {
@@ -74,6 +81,7 @@ async function start() {
     message.show();
     details.show();
     structures.show();
+    comparison.show();
     stage.redraw();
     refresh();
   };

@@ -11,6 +11,17 @@ export function fill(mask, colours) {
   return canvas;
 }
 
+/** Where two masks of a slice agree and differ, as a picture: `colours` gives 0xAABBGGRR by first × 256 + second label. */
+export function difference(mask, second, colours) {
+  const [rows, columns] = mask.shape;
+  const picture = new ImageData(columns, rows);
+  const pixels = new Uint32Array(picture.data.buffer);
+  for (let n = 0; n < pixels.length; n += 1) pixels[n] = colours[mask.data[n] * 256 + second.data[n]];
+  const canvas = new OffscreenCanvas(columns, rows);
+  canvas.getContext("2d").putImageData(picture, 0, 0);
+  return canvas;
+}
+
 /** label → the edges of its pixels as a path, in columns and rows from the corner of the first pixel. */
 export function outlines(mask) {
   const [rows, columns] = mask.shape;

@@ -1,11 +1,11 @@
 // One scan's slice on a canvas: grey values, labels, measures, scale. A view says what to draw:
-// {scan, slice, entry, bounds, centre, scale (pixels per mm), state, colours, palette, isActive, cursor}.
+// {scan, slice, entry, second, bounds, centre, scale (pixels per mm), state, colours, palette, isActive, cursor}.
 
 import { make, rounded, scanTypeName } from "./dom.js";
 import { side } from "./geometry.js";
 import { Handles } from "./handles.js";
 import { linesOf, resultOf } from "./measures.js";
-import { fill, outlines } from "./overlay.js";
+import { difference, fill, outlines } from "./overlay.js";
 import { between } from "./state.js";
 import { PRESETS, paint, toCentre, windowOf } from "./window.js";
 
@@ -13,11 +13,13 @@ const SCALE_MM = [100, 50, 20, 10, 5, 2, 1];
 const MEASURE_COLOUR = "#ffe27a";
 const FONT = "12px system-ui, sans-serif";
 const CHOSEN_COLOUR = "#ffffff";
+const SECOND_COLOUR = "#ffffff";
 
 export class Pane {
   #greys = {};
   #fill = {};
   #outlines = {};
+  #second = {}; // the second mask as it was drawn last
 
   constructor(store) {
     this.handles = new Handles(store, this);
@@ -57,11 +59,11 @@ export class Pane {
 
   /** `{value, label}` at a row and column; nothing beyond the slice or before it has arrived. */
   probe([row, column]) {
-    const { image, mask } = this.view.entry;
+    const { entry: { image, mask }, second } = this.view;
     const [r, c] = [Math.round(row), Math.round(column)];
     const [, rows, columns] = this.view.scan.shape;
     if (r < 0 || c < 0 || r >= rows || c >= columns) return null;
-    return { row: r, column: c, value: image?.data[r * columns + c], label: mask?.data[r * columns + c] };
+    return { row: r, column: c, value: image?.data[r * columns + c], label: mask?.data[r * columns + c], predicted: second?.values[second.mask.data[r * columns + c]] };
   }
 
   /** Writes a structure's name beside a point; no point: no name. */
@@ -89,7 +91,9 @@ export class Pane {
     context.setTransform(sharpness, 0, 0, sharpness, 0, 0);
     context.clearRect(0, 0, width, height);
     this.#drawGreys(context);
-    if (view.state.overlay && view.entry.mask) this.#drawLabels(context);
+    // Where the masks differ is coloured instead of the labels.
+    if (view.state.overlay && view.entry.mask && view.second?.view !== "difference") this.#drawLabels(context);
+    this.#drawSecond(context);
     if (view.cursor) this.#drawCursor(context);
     if (view.isActive) for (const measure of view.state.measures) if (measure.slice === view.slice) this.#drawMeasure(context, measure);
     this.handles.show();
@@ -148,6 +152,28 @@ export class Pane {
     if (chosen) {
       this.#stroke(context, chosen, "#000000", 4.5);
       this.#stroke(context, chosen, CHOSEN_COLOUR, 2);
+    }
+  }
+
+  #drawSecond(context) {
+    const { entry, second, state } = this.view;
+    if (!second) return (this.#second = {});
+    const { mask, colours, view } = second;
+    const isKnown = this.#second.mask === mask && this.#second.truth === entry.mask && this.#second.colours === colours;
+    if (!isKnown) this.#second = { mask, truth: entry.mask, colours };
+    if (view === "outline") {
+      this.#second.paths ??= outlines(mask);
+      for (const path of this.#second.paths.values()) {
+        this.#stroke(context, path, "#000000", 3);
+        this.#stroke(context, path, SECOND_COLOUR, 1.25);
+      }
+    } else if (entry.mask) {
+      this.#second.canvas ??= difference(entry.mask, mask, colours);
+      context.imageSmoothingEnabled = false;
+      // More opaque than labels: what lies beneath is looked at less.
+      context.globalAlpha = Math.sqrt(state.alpha);
+      context.drawImage(this.#second.canvas, ...this.#box());
+      context.globalAlpha = 1;
     }
   }
 
@@ -222,9 +248,10 @@ export class Pane {
   }
 
   #describe() {
-    const { scan, slice, bounds, state, entry, isOutside } = this.view;
+    const { scan, slice, bounds, state, entry, second, isOutside } = this.view;
     const { sex, age } = scan.metadata ?? {};
-    this.corners.name.textContent = `${scan.scan_id}\n${scanTypeName(scan.scan_type)}`;
+    const over = second ? `\nover it ${second.name}` : "";
+    this.corners.name.textContent = `${scan.scan_id}\n${scanTypeName(scan.scan_type)}${over}`;
     const person = [{ F: "female", M: "male" }[sex] ?? sex, age === null || age === undefined ? null : `${rounded(age)} y`];
     this.corners.person.textContent = person.filter(Boolean).join("\n");
     const place = [`slice ${slice} of 0–${scan.shape[0] - 1}`, side(scan, slice)];
@@ -232,6 +259,7 @@ export class Pane {
     this.canvas.setAttribute("aria-label", `Scan ${scan.scan_id}, ${place.join(", ")}`);
     this.corners.window.textContent = bounds ? windowText(windowOf(state, scan), toCentre(bounds)) : "";
     this.canvas.dataset.drawn = entry.image && entry.mask && bounds ? `${scan.scan_id} ${slice}` : "";
+    this.canvas.dataset.second = second && entry.mask ? `${second.view} ${second.name}` : "";
     this.canvas.dataset.labels = entry.mask ? "mask" : "";
     this.canvas.dataset.greys = entry.image && bounds ? "values" : entry.preview ? "preview" : "";
     const note = entry.problem?.message ?? progressText(slice, entry) ?? (isOutside ? "outside this series; its nearest slice" : "");

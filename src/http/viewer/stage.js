@@ -25,11 +25,9 @@ export class Stage {
   #coloursOf = null;
   #coloursNow = null;
 
-  /** `session` has the scans that are shown; `onDrawn()` is called after drawing. */
-  constructor(store, session, onDrawn) {
-    this.store = store;
-    this.session = session;
-    this.onDrawn = onDrawn;
+  /** `session` has the scans that are shown, `second` a mask over one of them; `onDrawn()` is called after drawing. */
+  constructor(store, session, second, onDrawn) {
+    Object.assign(this, { store, session, second, onDrawn });
     new ResizeObserver(() => this.redraw()).observe(byId("views"));
   }
 
@@ -125,7 +123,8 @@ export class Stage {
       const isActive = view.scan === scan;
       if (isActive && ((entry.image && entry.mask) || entry.problem)) startBackground();
       this.#panes.get(view.scan.scan_id).element.classList.toggle("active", isActive && views.length > 1);
-      this.#panes.get(view.scan.scan_id).draw({ ...view, entry, bounds, scale, ...colours, state: this.store.now, isActive, cursor: this.#cursorIn(view.scan) });
+      const second = this.second.over(view.scan, view.slice, this.store.now.hidden);
+      this.#panes.get(view.scan.scan_id).draw({ ...view, entry, second, bounds, scale, ...colours, state: this.store.now, isActive, cursor: this.#cursorIn(view.scan) });
     }
     this.#namePointed();
     this.onDrawn();
@@ -284,9 +283,10 @@ function cursorAt(pane, point) {
   return { scan, at: toPatient(scan.geometry.affine_lps, [slice, ...pane.voxelAt(point)]) };
 }
 
-function readoutOf({ row, column, value, label }, scan, session) {
+function readoutOf({ row, column, value, label, predicted }, scan, session) {
   const parts = [`row ${row}, column ${column}`];
   if (value !== undefined) parts.push(`value ${rounded(value, 3)}`);
   if (label) parts.push(session.nameOf(label));
+  if (predicted !== undefined) parts.push(`second mask ${predicted || "–"}`);
   return `${scan.scan_id} · ${parts.join(" · ")}`;
 }

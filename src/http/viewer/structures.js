@@ -74,6 +74,8 @@ export class Structures {
       this.#measured.set(scan.scan_id, found);
       this.show();
     } catch (problem) {
+      // Another scan is being loaded.
+      if (problem.name === "AbortError") return;
       this.status.textContent = `The volume cannot be loaded: ${problem.message}`;
     }
   }

@@ -1,30 +1,58 @@
-// A whole scan in memory: values and labels of every slice, loaded once when something needs them.
+// A whole scan in memory: values and labels of every slice, each loaded once when something needs it. One scan is kept; what
+// is still on its way of another one is given up.
 
 import { getNpy, scanPath, withQuery } from "./api.js";
 
-let held = null; // {key, promise}: the last one that was loaded
+const QUERIES = { image: {}, mask: { dtype: "uint8" } };
+
+let held = null; // {key, controller, parts: {image, mask}}, each {promise, received, listeners}
 
 /** `{image, mask}`, each `{data, shape}` as (slice, row, column). `onProgress(received, total)` counts bytes. */
-export function loadVolume(scan, onProgress = () => {}) {
-  const key = `${scan.scan_id} ${scan.files.revision}`;
-  if (held?.key === key) return held.promise;
-  const [slices, rows, columns] = scan.shape;
-  const total = slices * rows * columns * (1 + bytesOf(scan));
+export async function loadVolume(scan, onProgress = () => {}) {
   const received = { image: 0, mask: 0 };
-  const load = (part, query) =>
-    getNpy(withQuery(`${scanPath(scan.scan_id)}/${part}.npy`, query), {
-      onProgress: (length) => {
-        received[part] = length;
-        onProgress(received.image + received.mask, total);
-      },
+  const total = bytesOf(scan, "image") + bytesOf(scan, "mask");
+  const load = (part) =>
+    loadPart(scan, part, (bytes) => {
+      received[part] = bytes;
+      onProgress(received.image + received.mask, total);
     });
-  const promise = Promise.all([load("image", {}), load("mask", { dtype: "uint8" })]).then(([image, mask]) => ({ image, mask }));
-  held = { key, promise };
-  promise.catch(() => (held = null));
-  return promise;
+  const [image, mask] = await Promise.all([load("image"), load("mask")]);
+  return { image, mask };
 }
 
-/** How many megabytes are loaded. */
-export const megabytesOf = (scan) => Math.ceil((scan.shape.reduce((a, b) => a * b, 1) * (1 + bytesOf(scan))) / 1e6);
+/** The labels alone. */
+export const loadMask = (scan, onProgress) => loadPart(scan, "mask", (bytes) => onProgress(bytes, bytesOf(scan, "mask")));
 
-const bytesOf = (scan) => Number(/\d+$/.exec(scan.intensity.element_type)?.[0] ?? 16) / 8;
+/** How many megabytes are loaded of a scan, or of one part of it. */
+export const megabytesOf = (scan, ...parts) => Math.ceil((parts.length ? parts : ["image", "mask"]).reduce((sum, part) => sum + bytesOf(scan, part), 0) / 1e6);
+
+function loadPart(scan, part, onProgress) {
+  const key = `${scan.scan_id} ${scan.files.revision}`;
+  if (held?.key !== key) {
+    held?.controller.abort();
+    held = { key, controller: new AbortController(), parts: {} };
+  }
+  const { parts, controller } = held;
+  parts[part] ??= started(scan, part, controller.signal);
+  const loading = parts[part];
+  loading.listeners.push(onProgress);
+  onProgress(loading.received);
+  loading.promise.catch(() => delete parts[part]);
+  return loading.promise;
+}
+
+function started(scan, part, signal) {
+  const loading = { received: 0, listeners: [] };
+  const onProgress = (received) => {
+    loading.received = received;
+    for (const listener of loading.listeners) listener(received);
+  };
+  const path = withQuery(`${scanPath(scan.scan_id)}/${part}.npy`, QUERIES[part]);
+  loading.promise = getNpy(path, { signal, onProgress });
+  return loading;
+}
+
+function bytesOf(scan, part) {
+  const width = part === "mask" ? 1 : Number(/\d+$/.exec(scan.intensity.element_type)?.[0] ?? 16) / 8;
+  return scan.shape.reduce((a, b) => a * b, width);
+}
