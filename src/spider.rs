@@ -16,5 +16,6 @@ pub use grading::{CONDITIONS, Condition, Grading};
 pub use hugging_face::{HuggingFaceGradings, HuggingFaceMetadata};
 pub use label::{Label, LabelClass, LabelSet};
 pub use metadata::{FIELDS, Field, FieldKind, HuggingFaceType, InvalidCell, Metadata, Value, fields_digest};
+pub(crate) use scan_id::scan_type_pattern;
 pub use scan_id::{InvalidScanId, PatientId, ScanId, ScanType};
 pub use splits::{Split, SplitError};

@@ -1,6 +1,10 @@
 //! The middleware around every route. A request gets an id and joins its sender's trace; its URL's length and its host are
 //! checked; it is authenticated; the revision is taken off its path; its time begins. The response ends when the token is revoked,
 //! gets its cache headers and its request id, and is counted and logged.
+//!
+//! tower-http has layers for time limits, body limits and traces. They are not used, because they answer without a problem
+//! document (`TimeoutLayer`, `RequestBodyLimitLayer`), and because one line has status, route and time of a response
+//! (`TraceLayer` has three, and no route).
 
 pub(super) mod auth;
 pub(super) mod compression;

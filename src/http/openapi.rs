@@ -16,9 +16,8 @@ use super::responses::headers;
 use super::responses::headers::{EVERY_RESPONSE, RANGES, VALIDATORS};
 use super::responses::problem::{Code, ProblemBody};
 use super::routes::route::{BodyOf, Operation, Route};
-use super::routes::tables::Format;
 use crate::params::{Form, Parameter};
-use crate::spider::dataset;
+use crate::spider::{Label, ScanId, dataset};
 
 /// The document of these routes.
 pub(super) fn document(routes: &[Route]) -> Json {
@@ -106,7 +105,8 @@ pub(super) fn answer(document: &Arc<str>, request: &HeaderMap) -> Response {
 }
 
 fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, shared: &mut Shared) -> Json {
-    let Operation { id, tag, summary, parameters, required, answers, has_ranges, headers, body } = &route.operation;
+    let Operation { id, tag, summary, parameters, required, answers, has_ranges, headers, problems: _, body } =
+        &route.operation;
     let mut content = Map::new();
     for answer in answers {
         let schema = answer.schema.as_ref().map_or(json!({}), |schema| schema(generator).to_value());
@@ -127,7 +127,7 @@ fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, sha
             json!({ "description": "A part of it.", "headers": headers, "content": content }),
         );
     }
-    for code in Code::ALL.into_iter().filter(|code| can_happen(*code, route)) {
+    for code in route.problems() {
         let status = code.status();
         let answer = responses.entry(status.as_str()).or_insert_with(|| {
             json!({
@@ -152,54 +152,6 @@ fn operation(route: &Route, problem: &Json, generator: &mut SchemaGenerator, sha
     described
 }
 
-/// Which problems an address can answer with.
-fn can_happen(code: Code, route: &Route) -> bool {
-    let path = route.path.as_str();
-    let (of_scan, of_patient) = (path.contains("/scans/{id}"), path.contains("/patients/{id}"));
-    let is_training = route.operation.tag == "training";
-    let is_picture = route.operation.tag == "images" || is_training;
-    let is_table = route.operation.tag == "tables";
-    let is_evaluation = route.operation.tag == "evaluation";
-    match code {
-        Code::UnknownParameter | Code::RepeatedParameter => route.operation.tag != "service",
-        Code::InvalidValue | Code::ConflictingParameters => !route.operation.parameters.is_empty(),
-        Code::InvalidBody | Code::UnsupportedMediaType => route.operation.body.is_some(),
-        Code::InvalidCursor => route.operation.parameters.iter().any(|parameter| parameter.name == "cursor"),
-        Code::InvalidPath => path.contains('{'),
-        Code::UnknownScan => of_scan || route.operation.body.is_some(),
-        Code::NoVolume => route.operation.body.is_some() || of_scan && (is_picture || path.contains("/slices")),
-        Code::UnknownSlice => path.contains("/{k}") || is_training,
-        Code::UnknownDisc => path.contains("/{label}"),
-        Code::LayoutUnavailable => path.ends_with("/slices") || path.ends_with("/{k}"),
-        Code::WindowUnavailable => is_picture,
-        Code::OutputTooLarge | Code::Overloaded | Code::ScanReplaced | Code::StorageUnreachable => {
-            is_picture || is_evaluation
-        }
-        Code::GridMismatch => is_evaluation,
-        Code::UnknownPatient => of_patient,
-        Code::UnknownProblem => path == "/problems/{code}",
-        Code::QueryTooSlow => is_table || path == "/v1/stats" || path == "/v1/stream.tar",
-        Code::TableTooLarge => {
-            let mut media_types = route.operation.answers.iter().map(|answer| answer.media_type);
-            is_table && media_types.any(|media_type| media_type == Format::Parquet.media_type())
-        }
-        Code::RangeNotSatisfiable => route.operation.has_ranges,
-        Code::NotReady => path == "/readyz",
-        Code::InternalError | Code::UrlTooLong | Code::ResponseTooSlow => true,
-        Code::Unauthorized => !["/healthz", "/readyz"].contains(&path),
-        Code::SignatureInvalid => path.starts_with("/v1/") && path != "/v1/signed" && route.operation.body.is_none(),
-        Code::BodyTooLarge | Code::BodyTooSlow => route.operation.body.is_some(),
-        Code::PreconditionFailed => route.operation.body.is_none() && route.has_validator(),
-        Code::IndexUnavailable => route.is_of_data || path == "/metrics",
-        // Of URLs and methods that are not documented here.
-        Code::UnknownPath | Code::MethodNotAllowed | Code::NotExported | Code::RevisionGone | Code::UnknownRevision => {
-            false
-        }
-        // Of requests that no HTTP client makes.
-        Code::InvalidHost => false,
-    }
-}
-
 fn example(code: Code) -> Json {
     json!({ "value": {
         "type": format!("/problems/{}", code.name()),
@@ -222,7 +174,7 @@ fn path_parameter(path: &str, name: &str) -> Json {
         }
         "id" => (
             "name of a scan: patient and kind of series",
-            json!({ "type": "string", "pattern": "^[1-9][0-9]{0,8}_(t1|t2|t2_SPACE)$" }),
+            json!({ "type": "string", "pattern": format!("^{}$", ScanId::PATTERN) }),
             json!("1_t1"),
         ),
         "k" => (
@@ -230,9 +182,11 @@ fn path_parameter(path: &str, name: &str) -> Json {
             json!({ "type": "string", "pattern": "^([0-9]{1,9}|mid|best)$" }),
             json!("mid"),
         ),
-        "label" => {
-            ("the disc's value in the mask", json!({ "type": "integer", "minimum": 201, "maximum": 225 }), json!(201))
-        }
+        "label" => (
+            "the disc's value in the mask",
+            json!({ "type": "integer", "minimum": Label::DISCS.start(), "maximum": Label::DISCS.end() }),
+            json!(Label::DISCS.start()),
+        ),
         _ => ("a code", json!({ "type": "string", "enum": Code::ALL.map(Code::name).to_vec() }), json!("unknown_scan")),
     };
     json!({ "name": name, "in": "path", "required": true, "description": description, "schema": schema, "example": example })

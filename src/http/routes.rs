@@ -32,6 +32,7 @@ use axum::routing::get;
 use super::middleware::{auth, metrics};
 use super::openapi::AnyObject;
 use super::responses::headers::{FILE_NAME, PAGE, PLACE, SAMPLES};
+use super::responses::problem::Code;
 use super::viewer;
 use crate::imaging::{ImageKind, PairQuery};
 use crate::query::Table;
@@ -44,7 +45,7 @@ use exports::ExportBody;
 use health::{AliveBody, ReadyBody};
 use listing::Listing;
 use patients::PatientDetail;
-use route::Route;
+use route::{OF_RENDERING, Route, SERVICE};
 use slices::SliceBody;
 use splits::SplitsBody;
 use stats::StatsBody;
@@ -52,7 +53,6 @@ use training::Batch;
 
 const DATA: &str = "dataset";
 const EVALUATION: &str = "evaluation";
-const SERVICE: &str = "service";
 const TRAINING: &str = "training";
 
 /// Every route of the service, in the order of the documentation.
@@ -79,7 +79,8 @@ pub(super) fn table() -> Vec<Route> {
             stats::show,
             (DATA, "get_stats", "Count, cross-tabulate and summarise"),
         )
-        .taking(&stats::all_parameters()),
+        .taking(&stats::all_parameters())
+        .failing(&[Code::QueryTooSlow]),
         Route::json::<AuditBody, _>("/v1/audit", audit::list, (DATA, "list_audit", "List findings on data quality"))
             .taking(&audit::PARAMETERS),
         Route::json::<PatientDetail, _>(
@@ -109,13 +110,15 @@ pub(super) fn table() -> Vec<Route> {
             slices::list,
             (DATA, "list_scan_slices", "List a scan's slices with the labels in them"),
         )
-        .taking(&slices::PARAMETERS),
+        .taking(&slices::PARAMETERS)
+        .failing(&[Code::NoVolume, Code::LayoutUnavailable]),
         Route::json::<SliceBody, _>(
             "/v1/scans/{id}/slices/{k}",
             slices::show,
             (DATA, "get_slice", "Get one slice with the labels in it"),
         )
-        .taking(&slices::PARAMETERS),
+        .taking(&slices::PARAMETERS)
+        .failing(&[Code::NoVolume, Code::LayoutUnavailable]),
     ];
     routes.extend(Route::table(Table::Scans, "List scans"));
     routes.extend(Route::table(Table::Slices, "List slices across scans"));
@@ -147,7 +150,9 @@ pub(super) fn table() -> Vec<Route> {
         )
         .taking(&PairQuery::parameters())
         .with_ranges()
-        .sending(&[&PLACE[..], &FILE_NAME].concat()),
+        .sending(&[&PLACE[..], &FILE_NAME].concat())
+        .failing(&OF_RENDERING)
+        .failing(&[Code::NoVolume]),
         Route::bytes(
             "/v1/batch",
             training::batch(),
@@ -156,6 +161,8 @@ pub(super) fn table() -> Vec<Route> {
         )
         .taking(&training::batch_parameters())
         .sending(&FILE_NAME)
+        .failing(&OF_RENDERING)
+        .failing(&[Code::UnknownScan, Code::NoVolume, Code::UnknownSlice])
         .posting::<Batch>(),
         Route::bytes(
             "/v1/stream.tar",
@@ -165,13 +172,23 @@ pub(super) fn table() -> Vec<Route> {
         )
         .taking(&training::stream_parameters())
         .with_ranges()
-        .sending(&[&SAMPLES[..], &FILE_NAME].concat()),
+        .sending(&[&SAMPLES[..], &FILE_NAME].concat())
+        .failing(&OF_RENDERING)
+        .failing(&[Code::QueryTooSlow]),
         Route::json_of_file::<EvaluationBody, _>(
             "/v1/scans/{id}/evaluation",
             evaluation::score,
             (EVALUATION, "post_evaluation", "Score a predicted mask"),
         )
-        .taking(&evaluation::PARAMETERS),
+        .taking(&evaluation::PARAMETERS)
+        .failing(&[
+            Code::NoVolume,
+            Code::GridMismatch,
+            Code::OutputTooLarge,
+            Code::Overloaded,
+            Code::ScanReplaced,
+            Code::StorageUnreachable,
+        ]),
         Route::json::<Listing<ExportBody>, _>(
             "/v1/exports",
             exports::list,
@@ -191,6 +208,7 @@ pub(super) fn table() -> Vec<Route> {
         Route::json::<AliveBody, _>("/healthz", health::alive, (SERVICE, "get_health", "Liveness probe"))
             .apart_from_data(),
         Route::json::<ReadyBody, _>("/readyz", health::ready, (SERVICE, "get_readiness", "Readiness probe"))
+            .failing(&[Code::NotReady])
             .apart_from_data(),
         Route::bytes("/", get(viewer::page), (SERVICE, "get_viewer", "Open the viewer"), "text/html")
             .with_ranges()
@@ -205,6 +223,7 @@ pub(super) fn table() -> Vec<Route> {
             (SERVICE, "get_metrics", "Get metrics for Prometheus"),
             "application/openmetrics-text",
         )
+        .failing(&[Code::IndexUnavailable])
         .apart_from_data(),
         Route::bytes(
             "/problems",

@@ -5,6 +5,7 @@ use std::str::FromStr;
 use super::facts::ScanFacts;
 use super::parameter;
 use crate::params::ParameterError;
+use crate::spider::dataset::MAPPED_RANGE;
 
 /// A number that can be part of a key: no NaN, and one zero.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -103,10 +104,13 @@ impl Window {
     /// can be replaced without the voxels, and the image must not keep its name then.
     pub(super) fn resolve(self, facts: &ScanFacts) -> Result<Self, ParameterError> {
         match self {
-            Self::Dicom if facts.remapped => Err(parameter::window_unavailable(
-                "window=dicom does not apply to this scan: its values were mapped to -1000..3096 before the release, and \
-                 WindowCenter and WindowWidth refer to the values before; use window=auto",
-            )),
+            Self::Dicom if facts.remapped => {
+                let (least, most) = (MAPPED_RANGE.start(), MAPPED_RANGE.end());
+                Err(parameter::window_unavailable(format!(
+                    "window=dicom does not apply to this scan: its values were mapped to {least}..{most} before the release, and \
+                     WindowCenter and WindowWidth refer to the values before; use window=auto"
+                )))
+            }
             Self::Dicom => {
                 let numbers = facts.dicom_window.and_then(|(c, w)| Finite::new(c).zip(Finite::new(w)));
                 numbers.and_then(|(center, width)| Self::centred(center, width)).ok_or_else(|| {

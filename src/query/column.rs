@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crate::params::{Form, Parameter};
-use crate::spider::{CONDITIONS, FIELDS, FieldKind, ScanType, Split};
+use crate::spider::{CONDITIONS, FIELDS, FieldKind, ScanId, ScanType, Split, scan_type_pattern};
 
 /// A table that can be requested.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -145,7 +145,7 @@ impl Column {
                 ("t1, t2, t2_SPACE, separated by commas; null or !null", Form::ListOf(SCAN_TYPE_LIST), "t1,t2")
             }
             _ if self.name == "scan_id" => {
-                ("scan ids such as 5_t2_SPACE, separated by commas", Form::ListOf(SCAN_IDS), "1_t1,1_t2")
+                ("scan ids such as 5_t2_SPACE, separated by commas", Form::ListOf(ScanId::PATTERN), "1_t1,1_t2")
             }
             ColumnKind::Text | ColumnKind::Texts => (
                 "texts separated by commas, in capitals or not; \"…\" around a text with a comma; null or !null",
@@ -168,8 +168,7 @@ const INTEGERS: &str = "!?null|-?[0-9]{1,10}(\\.\\.(-?[0-9]{1,10})?)?|\\.\\.-?[0
 const NUMBERS: &str = number_ranges!("-?[0-9]{1,20}(\\.[0-9]{1,20})?([eE][-+]?[0-9]{1,2})?");
 const SLICES: &str = "mid|best|[0-9]{1,10}(\\.\\.([0-9]{1,10})?)?|\\.\\.[0-9]{1,10}";
 const SPLIT_LIST: &str = "!?null|train|validation|test";
-const SCAN_TYPE_LIST: &str = "!?null|t1|t2|t2_SPACE";
-const SCAN_IDS: &str = "[1-9][0-9]{0,8}_(t1|t2|t2_SPACE)";
+const SCAN_TYPE_LIST: &str = concat!("!?null|", scan_type_pattern!());
 
 use ColumnKind::{Flag, Integer, Integers, Real, Reals, Text};
 use Shown::{InItems, InTables, OnDemand};

@@ -5,6 +5,7 @@ use super::RendererError;
 use crate::imaging::ScanFacts;
 use crate::index::{CatalogueEntry, IndexError, ReadTransaction, Reader};
 use crate::spider::ScanId;
+use crate::spider::dataset::was_mapped;
 use crate::store::{Array, GroupName, SlicePathLabels};
 use crate::volume::{ElementType, Geometry, Orientation};
 
@@ -37,11 +38,6 @@ impl CataloguedScan {
         SlicePathLabels { group: &self.group, array, slice, element: self.facts.element, shape: [rows, columns] }
     }
 }
-
-/// The release's LPS kind had its 5–95 % range mapped to −1000..3096 before publication, so its DICOM window, which
-/// refers to the values before, means nothing any more. The mapping shows in the type and the largest value.
-const MAPPED_MIN: f64 = -1000.0;
-const MAPPED_MAX: f64 = 3096.0;
 
 impl Catalogue {
     /// What `index` says, which `reader` began to read.
@@ -122,7 +118,7 @@ fn catalogued(entry: CatalogueEntry) -> CataloguedScan {
         max,
         auto_window: entry.foreground_window,
         dicom_window: entry.dicom_window,
-        remapped: entry.element == ElementType::Int16 && min >= MAPPED_MIN && max == MAPPED_MAX,
+        remapped: entry.element == ElementType::Int16 && was_mapped(entry.range),
         orientation,
     };
     CataloguedScan { group: entry.group, facts, best_slice: entry.best_slice, geometry }

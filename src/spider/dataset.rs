@@ -1,5 +1,7 @@
 //! Where the data set comes from, who made it, and what they ask of users.
 
+use std::ops::RangeInclusive;
+
 use super::ScanType;
 
 /// Short name.
@@ -115,6 +117,16 @@ pub const FILES: [ReleaseFile; 4] = [
         url: "https://zenodo.org/records/10159290/files/radiological_gradings.csv?download=1",
     },
 ];
+
+/// What the 5 % and the 95 % quantile of a scan were mapped to, with everything between, before the release was published:
+/// not documented, but so it is with every scan of its LPS kind. What a scan's DICOM window refers to are the values before.
+pub const MAPPED_RANGE: RangeInclusive<i16> = -1000..=3096;
+
+/// Whether a scan of signed 16-bit values was mapped to [`MAPPED_RANGE`], which its least and largest value show.
+#[must_use]
+pub fn was_mapped((min, max): (f64, f64)) -> bool {
+    min >= f64::from(*MAPPED_RANGE.start()) && max == f64::from(*MAPPED_RANGE.end())
+}
 
 /// Further reading: what it is, where.
 pub const LINKS: [(&str, &str); 6] = [

@@ -1,3 +1,4 @@
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use schemars::JsonSchema;
@@ -64,6 +65,8 @@ impl Label {
     pub const BACKGROUND: Self = Self(0);
     /// The spinal canal.
     pub const CANAL: Self = Self(100);
+    /// Values of discs.
+    pub const DISCS: RangeInclusive<u8> = 201..=225;
 
     /// What kind of structure this is.
     #[must_use]
@@ -73,7 +76,7 @@ impl Label {
             1..=25 => LabelClass::Vertebra,
             100 => LabelClass::Canal,
             101..=125 => LabelClass::PartialVertebra,
-            201..=225 => LabelClass::Disc,
+            value if Self::DISCS.contains(&value) => LabelClass::Disc,
             _ => LabelClass::Unknown,
         }
     }

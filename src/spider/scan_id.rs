@@ -26,6 +26,14 @@ impl FromStr for PatientId {
     }
 }
 
+/// A regular expression of the names of scan types.
+macro_rules! scan_type_pattern {
+    () => {
+        "t1|t2|t2_SPACE"
+    };
+}
+pub(crate) use scan_type_pattern;
+
 /// The three kinds of series.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
 pub enum ScanType {
@@ -82,6 +90,11 @@ pub struct ScanId {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0:?} is not a scan id; scan ids look like 1_t1, 1_t2 or 5_t2_SPACE")]
 pub struct InvalidScanId(pub String);
+
+impl ScanId {
+    /// A regular expression of the names.
+    pub const PATTERN: &str = concat!("[1-9][0-9]{0,8}_(", scan_type_pattern!(), ")");
+}
 
 impl fmt::Display for ScanId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -1,4 +1,5 @@
-//! A name for every request, by which a client's error is found in the log.
+//! A name for every request, by which a client's error is found in the log. Own code, because tower-http's `SetRequestId` takes
+//! over whatever a client sends, at any length, and tells handlers nothing that the body of a problem could name.
 
 use std::hash::{BuildHasher, Hasher};
 use std::sync::LazyLock;

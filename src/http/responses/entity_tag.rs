@@ -1,6 +1,7 @@
 //! Entity tags: functions of what is requested and of the revision of the data, so that they are known before any work.
 
 use axum::http::HeaderValue;
+use headers::{ETag, Header};
 use sha2::{Digest, Sha256};
 
 /// A strong entity tag.
@@ -41,6 +42,11 @@ impl EntityTag {
     /// The value of the `ETag` header.
     pub(in crate::http) fn header(&self) -> HeaderValue {
         self.0.clone()
+    }
+
+    /// For comparisons.
+    pub(in crate::http) fn typed(&self) -> Option<ETag> {
+        ETag::decode(&mut std::iter::once(&self.0)).ok()
     }
 }
 

@@ -2,6 +2,8 @@
 
 use serde_json::{Map, Value as Json, json};
 
+use crate::spider::ScanId;
+
 /// A response header.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::http) struct ResponseHeader {
@@ -83,7 +85,7 @@ pub(in crate::http) const PIXELS: [ResponseHeader; 5] = [
 pub(in crate::http) const PLACE: [ResponseHeader; 3] = [
     ResponseHeader {
         name: "X-Sagittal-Scan",
-        pattern: "[0-9]+_t[12](_SPACE)?",
+        pattern: ScanId::PATTERN,
         description: "The scan that the response shows.",
     },
     ResponseHeader {

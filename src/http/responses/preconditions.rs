@@ -2,17 +2,18 @@
 
 use std::time::{Duration, SystemTime};
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, header};
+use headers::{HeaderMapExt, IfMatch, IfModifiedSince, IfNoneMatch, IfUnmodifiedSince};
 
 use super::caching::Validator;
 
 /// The conditions of a request.
 #[derive(Debug, Clone, Default)]
 pub(in crate::http) struct Preconditions {
-    if_match: Vec<HeaderValue>,
-    if_none_match: Vec<HeaderValue>,
-    if_unmodified_since: Option<SystemTime>,
-    if_modified_since: Option<SystemTime>,
+    if_match: Option<IfMatch>,
+    if_none_match: Option<IfNoneMatch>,
+    if_unmodified_since: Option<IfUnmodifiedSince>,
+    if_modified_since: Option<IfModifiedSince>,
 }
 
 /// What the conditions make of a request.
@@ -29,50 +30,39 @@ pub(in crate::http) enum Decision {
 impl Preconditions {
     /// The conditions that these headers set. Dates that cannot be read set none.
     pub(in crate::http) fn of(headers: &HeaderMap) -> Self {
-        let all = |name| headers.get_all(name).iter().cloned().collect();
         Self {
-            if_match: all(header::IF_MATCH),
-            if_none_match: all(header::IF_NONE_MATCH),
-            if_unmodified_since: date(headers, header::IF_UNMODIFIED_SINCE),
-            if_modified_since: date(headers, header::IF_MODIFIED_SINCE),
+            if_match: headers.typed_get(),
+            if_none_match: headers.typed_get(),
+            if_unmodified_since: headers.typed_get(),
+            if_modified_since: headers.typed_get(),
         }
     }
 
     /// What they make of a GET or HEAD of this version, in the order of RFC 9110 section 13.2.2.
     pub(in crate::http) fn decide(&self, validator: &Validator, now: SystemTime) -> Decision {
-        let tag = validator.tag.header();
+        let Some(tag) = validator.tag.typed() else { return Decision::Proceed };
         let modified = validator.modified.map(|millis| SystemTime::UNIX_EPOCH + Duration::from_secs(millis / 1000));
-        let is_unwanted = if self.if_match.is_empty() {
+        let is_wanted = match (&self.if_match, self.if_unmodified_since, modified) {
+            (Some(tags), ..) => tags.precondition_passes(&tag),
+            (None, Some(since), Some(modified)) => since.precondition_passes(modified),
             // Without a date of its own, a resource ignores dates.
-            self.if_unmodified_since.zip(modified).is_some_and(|(since, modified)| modified > since)
-        } else {
-            !tags(&self.if_match).any(|sent| sent == "*" || sent.as_bytes() == tag.as_bytes())
+            (None, ..) => true,
         };
-        if is_unwanted {
+        if !is_wanted {
             return Decision::Failed;
         }
-        let is_known = if self.if_none_match.is_empty() {
-            let settled = modified.filter(|_| validator.is_settled(now));
-            self.if_modified_since.zip(settled).is_some_and(|(since, modified)| modified <= since)
-        } else {
-            // Weak comparison.
-            tags(&self.if_none_match)
-                .any(|sent| sent == "*" || sent.trim_start_matches("W/").as_bytes() == tag.as_bytes())
+        let settled = modified.filter(|_| validator.is_settled(now));
+        let is_new = match (&self.if_none_match, self.if_modified_since, settled) {
+            (Some(tags), ..) => tags.precondition_passes(&tag),
+            (None, Some(since), Some(modified)) => since.is_modified(modified),
+            (None, ..) => true,
         };
-        if is_known { Decision::NotModified } else { Decision::Proceed }
+        if is_new { Decision::Proceed } else { Decision::NotModified }
     }
 }
 
-/// The entity tags of a list. Ours hold no comma, so a list can be taken apart at every one.
-fn tags(lists: &[HeaderValue]) -> impl Iterator<Item = &str> {
-    lists.iter().filter_map(|list| list.to_str().ok()).flat_map(|list| list.split(',')).map(str::trim)
-}
-
-fn date(headers: &HeaderMap, name: HeaderName) -> Option<SystemTime> {
-    httpdate::parse_http_date(headers.get(name)?.to_str().ok()?).ok()
-}
-
-/// Whether `If-Range` names this version (RFC 9110 section 13.1.5: strong comparison), or is not there.
+/// Whether `If-Range` names this version (RFC 9110 section 13.1.5: strong comparison), or is not there. Own code, because
+/// `headers::IfRange` also takes a date that is later than the resource's.
 pub(in crate::http) fn if_range_holds(headers: &HeaderMap, validator: &Validator, now: SystemTime) -> bool {
     let Some(known) = headers.get(header::IF_RANGE) else { return true };
     known == validator.tag.header() || validator.last_modified(now).is_some_and(|date| known == date)
@@ -80,6 +70,8 @@ pub(in crate::http) fn if_range_holds(headers: &HeaderMap, validator: &Validator
 
 #[cfg(test)]
 mod tests {
+    use axum::http::{HeaderName, HeaderValue};
+
     use super::*;
     use crate::http::responses::entity_tag::EntityTag;
 

@@ -24,7 +24,7 @@ pub(in crate::http) const PARAMETERS: [Parameter; 3] = [
     Parameter {
         name: "scan_id",
         allowed: "a scan id such as 5_t2_SPACE",
-        form: Form::Pattern("[1-9][0-9]{0,8}_(t1|t2|t2_SPACE)"),
+        form: Form::Pattern(ScanId::PATTERN),
         description: "findings about this scan",
         example: "1_t1",
     },

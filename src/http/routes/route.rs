@@ -9,6 +9,7 @@ use super::volumes;
 use super::volumes::VolumeFormat;
 use super::{images, listing, patches};
 use crate::http::responses::headers::{FILE_NAME, NEXT_PAGE, PIXELS, PLACE, ResponseHeader, SOURCE};
+use crate::http::responses::problem::Code;
 use crate::http::state::App;
 use crate::imaging::{ImageKind, PatchQuery};
 use crate::params::Parameter;
@@ -37,6 +38,8 @@ pub(in crate::http) struct Operation {
     pub(in crate::http) has_ranges: bool,
     /// What responses have besides the headers that follow from the rest.
     pub(in crate::http) headers: Vec<ResponseHeader>,
+    /// What it can answer with besides the problems that follow from the rest.
+    pub(in crate::http) problems: Vec<Code>,
     /// What is posted to it, if it is not requested by GET.
     pub(in crate::http) body: Option<BodyOf>,
 }
@@ -57,6 +60,13 @@ pub(in crate::http) struct Answer {
 }
 
 pub(in crate::http) type SchemaOf = Box<dyn Fn(&mut SchemaGenerator) -> Schema>;
+
+/// Tag of routes about the service itself, which take any parameter that they do not know.
+pub(in crate::http) const SERVICE: &str = "service";
+
+/// Problems of what is rendered, or else read from the store.
+pub(in crate::http) const OF_RENDERING: [Code; 5] =
+    [Code::WindowUnavailable, Code::OutputTooLarge, Code::Overloaded, Code::ScanReplaced, Code::StorageUnreachable];
 
 impl Route {
     /// An address that answers in JSON.
@@ -106,6 +116,7 @@ impl Route {
             answers,
             has_ranges: false,
             headers: Vec::new(),
+            problems: Vec::new(),
             body: None,
         };
         Self { path: path.to_owned(), handler, operation, is_of_data: true }
@@ -146,6 +157,43 @@ impl Route {
         self
     }
 
+    /// Which can also answer with these problems.
+    pub(in crate::http) fn failing(mut self, problems: &[Code]) -> Self {
+        self.operation.problems.extend_from_slice(problems);
+        self
+    }
+
+    /// Every problem that it can answer with, in the order of [`Code::ALL`]. What a parameter, a body, a part of the path, a
+    /// validator and a range can lead to follows from their being there. Not among them is what URLs and methods that are
+    /// not documented lead to, and requests that no HTTP client makes.
+    pub(in crate::http) fn problems(&self) -> Vec<Code> {
+        let (path, operation) = (self.path.as_str(), &self.operation);
+        let has_parameter = |name: &str| operation.parameters.iter().any(|parameter| parameter.name == name);
+        let (is_posted, is_of_service) = (operation.body.is_some(), operation.tag == SERVICE);
+        let is_probe = ["/healthz", "/readyz"].contains(&path);
+        let is_signable = path.starts_with("/v1/") && path != "/v1/signed" && !is_posted;
+        let can_happen = |code: Code| match code {
+            Code::InternalError | Code::UrlTooLong | Code::ResponseTooSlow => true,
+            Code::UnknownParameter | Code::RepeatedParameter => !is_of_service,
+            Code::InvalidValue | Code::ConflictingParameters => !operation.parameters.is_empty(),
+            Code::InvalidCursor => has_parameter("cursor"),
+            Code::InvalidBody | Code::UnsupportedMediaType | Code::BodyTooLarge | Code::BodyTooSlow => is_posted,
+            Code::InvalidPath => path.contains('{'),
+            Code::UnknownScan => path.contains("/scans/{id}"),
+            Code::UnknownPatient => path.contains("/patients/{id}"),
+            Code::UnknownSlice => path.contains("/{k}"),
+            Code::UnknownDisc => path.contains("/{label}"),
+            Code::UnknownProblem => path.contains("/{code}"),
+            Code::RangeNotSatisfiable => operation.has_ranges,
+            Code::PreconditionFailed => !is_posted && self.has_validator(),
+            Code::Unauthorized => !is_probe,
+            Code::SignatureInvalid => is_signable,
+            Code::IndexUnavailable => self.is_of_data,
+            _ => false,
+        };
+        Code::ALL.into_iter().filter(|code| can_happen(*code) || operation.problems.contains(code)).collect()
+    }
+
     /// To which this is posted.
     pub(in crate::http) fn posting<T: JsonSchema + 'static>(mut self) -> Self {
         self.operation.body = Some(BodyOf::Json(Box::new(SchemaGenerator::subschema_for::<T>)));
@@ -163,7 +211,13 @@ impl Route {
             let route =
                 Self::bytes(&path, volumes::volume(kind, format), ("training", &id, &summary), format.media_type());
             let source = if format == VolumeFormat::MetaImage { &SOURCE[..] } else { &[] };
-            route.taking(&format.parameters(kind)).with_ranges().sending(&[&PLACE[..], source, &FILE_NAME].concat())
+            let headers = [&PLACE[..], source, &FILE_NAME].concat();
+            route
+                .taking(&format.parameters(kind))
+                .with_ranges()
+                .sending(&headers)
+                .failing(&OF_RENDERING)
+                .failing(&[Code::NoVolume])
         };
         VolumeFormat::ALL.map(route).into()
     }
@@ -191,6 +245,8 @@ impl Route {
         Self::bytes(&path, handler, ("images", &id, summary), media_type)
             .taking(kind.parameters())
             .sending(&[&PIXELS, place, &FILE_NAME].concat())
+            .failing(&OF_RENDERING)
+            .failing(&[Code::NoVolume])
     }
 
     /// A disc cut out.
@@ -204,6 +260,8 @@ impl Route {
         Self::bytes(&path, patches::show(is_npy), ("images", id, summary), media_type)
             .taking(&PatchQuery::parameters(is_npy))
             .sending(&[&PIXELS[..], &PLACE, &FILE_NAME].concat())
+            .failing(&OF_RENDERING)
+            .failing(&[Code::NoVolume])
     }
 
     /// A table: its pages, and its files in every format.
@@ -221,14 +279,16 @@ impl Route {
             page_parameters(table),
             Format::ALL.map(answer).into(),
         );
-        let mut routes = vec![list.with_ranges().sending(&[&NEXT_PAGE[..], &FILE_NAME].concat())];
+        let list = list.with_ranges().sending(&[&NEXT_PAGE[..], &FILE_NAME].concat());
+        let mut routes = vec![list.failing(&[Code::QueryTooSlow, Code::TableTooLarge])];
         for (format, suffix) in Format::ALL.into_iter().filter_map(|format| Some((format, format.suffix()?))) {
             let id = format!("{}_{suffix}", operation_id("get"));
             let (path, summary) = (format!("/v1/{name}.{suffix}"), format!("{summary}, as {suffix}"));
             let answers = vec![answer(format)];
             let route =
                 Self::new(&path, file(table, format), ("tables", &id, &summary), file_parameters(table), answers);
-            routes.push(route.with_ranges().sending(&FILE_NAME));
+            let too_large = if format == Format::Parquet { &[Code::TableTooLarge][..] } else { &[] };
+            routes.push(route.with_ranges().sending(&FILE_NAME).failing(&[Code::QueryTooSlow]).failing(too_large));
         }
         routes
     }

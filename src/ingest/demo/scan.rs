@@ -8,6 +8,7 @@ use super::plane::{Plane, PlanePoint};
 use super::signal::{Canvas, Contrast, Receiver, Tissue};
 use super::soft_tissue;
 use super::spine::Spine;
+use crate::spider::dataset::MAPPED_RANGE;
 use crate::volume::{Axis, ElementType, Geometry, Volume};
 
 /// The matrix of the release's PIR kind is not exactly aligned with the axes.
@@ -153,7 +154,8 @@ fn image(series: &DemoSeries, shape: [usize; 3], first: [f64; 3], values: &[u16]
     }
 }
 
-/// As the LPS kind was prepared: the 5 % and 95 % quantiles become -1000 and 3096, and what lies beyond becomes one of them.
+/// As the LPS kind was prepared: the 5 % and 95 % quantiles become the ends of [`MAPPED_RANGE`], and what lies beyond becomes one
+/// of them.
 fn mapped(values: &[u16]) -> Vec<u8> {
     let mut counts = vec![0usize; usize::from(u16::MAX) + 1];
     values.iter().for_each(|&value| counts[usize::from(value)] += 1);
@@ -167,7 +169,8 @@ fn mapped(values: &[u16]) -> Vec<u8> {
     let quantile = |share: f64| below.partition_point(|&count| (count as f64) < values.len() as f64 * share);
     let (low, high) = (quantile(0.05), quantile(0.95));
     let width = (high - low).max(1) as f64;
-    let map = |value: usize| ((value as f64 - low as f64) / width).clamp(0.0, 1.0) * 4096.0 - 1000.0;
+    let (least, most) = (f64::from(*MAPPED_RANGE.start()), f64::from(*MAPPED_RANGE.end()));
+    let map = |value: usize| ((value as f64 - low as f64) / width).clamp(0.0, 1.0) * (most - least) + least;
     let table: Vec<[u8; 2]> = (0..counts.len()).map(|value| (map(value) as i16).to_le_bytes()).collect();
     values.iter().flat_map(|&value| table[usize::from(value)]).collect()
 }
