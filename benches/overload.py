@@ -2,7 +2,7 @@
 
     python benches/overload.py [--bin PROGRAM] [--data DIR] [--seconds N] [--rounds N] [--load NAME ...] [-- SERVER FLAGS]
 
-For every load: latency of new 512 x 512 pictures (each rendered for its request) and of /healthz, requests that were refused or
+For every load: latency of new 512 x 512 images (each rendered for its request) and of /healthz, requests that were refused or
 failed, the server's resident memory at most, and what the load itself got. Needs Python alone, and the program (`cargo build
 --release`). Without --data it makes the demo. Clients and server share the machine: compare numbers of one machine only. Of
 several rounds the table has the medians.
@@ -29,7 +29,7 @@ PROJECT = Path(__file__).resolve().parents[1]
 GREETING = "listening on "
 TIMEOUT = 120
 ABANDONED = 255
-# The most that the 99th percentile of a new picture may take, and that of /healthz, in milliseconds.
+# The most that the 99th percentile of a new image may take, and that of /healthz, in milliseconds.
 HEALTH_TARGET = 50
 
 
@@ -46,8 +46,8 @@ def get(path: str):
     return "GET", path, None
 
 
-def new_picture(urls: list[str], number: int, file: str, query: str):
-    """A request for a picture that nothing requested before: no two windows are the same."""
+def new_image(urls: list[str], number: int, file: str, query: str):
+    """A request for a image that nothing requested before: no two windows are the same."""
     return get(f"{urls[number % len(urls)]}/{file}?{query}&window=0,{500 + number * 0.01:.2f}")
 
 
@@ -67,15 +67,15 @@ def array(urls: list[str], number: int):
     return get(f"{urls[number % len(urls)]}/image.npy?width=4096&height={4000 + number % 97}&dtype=float64")
 
 
-# Name: clients, the request with a number, the most that a new picture may take at the 99th percentile, in milliseconds.
+# Name: clients, the request with a number, the most that a new image may take at the 99th percentile, in milliseconds.
 LOADS = {
     "none": (0, None, 16),
     "stream 512": (8, lambda urls, n: get(f"/v1/stream.tar?size=512&seed={n}"), 100),
     "batch 512": (8, batch, 100),
     "stream 4096 lanczos": (8, lambda urls, n: get(f"/v1/stream.tar?size=4096&filter=lanczos&seed={n}"), 250),
-    "png 4096 lanczos": (8, lambda urls, n: new_picture(urls, n, "image.png", "size=4096&filter=lanczos"), 250),
+    "png 4096 lanczos": (8, lambda urls, n: new_image(urls, n, "image.png", "size=4096&filter=lanczos"), 250),
     "npy 4096 float64": (8, array, 250),
-    "overlay 4096 outline 16": (8, lambda urls, n: new_picture(urls, n, "overlay.png", "size=4096&outline=16"), 250),
+    "overlay 4096 outline 16": (8, lambda urls, n: new_image(urls, n, "overlay.png", "size=4096&outline=16"), 250),
     "montage large": (8, montage, 250),
     "64 batch connections": (64, batch, 250),
     f"{ABANDONED} abandoned overlays": (0, None, 250),
@@ -183,7 +183,7 @@ def abandon(address: str, urls: list[str]):
     """Requests large overlays on connections of their own, which are closed half a second later."""
     url, sockets = urlsplit(address), []
     for number in range(ABANDONED):
-        _, path, _ = new_picture(urls, 2_000_000 + number, "overlay.png", "size=4096&outline=16")
+        _, path, _ = new_image(urls, 2_000_000 + number, "overlay.png", "size=4096&outline=16")
         sockets.append(socket.create_connection((url.hostname, url.port), timeout=TIMEOUT))
         sockets[-1].sendall(f"GET {path} HTTP/1.1\r\nHost: {url.netloc}\r\n\r\n".encode())
     time.sleep(0.5)
@@ -213,12 +213,12 @@ def measured(command: list, name: str, seconds: float) -> dict:
         elif clients:
             time.sleep(2)
         before = [sum(column) for column in zip(*counts)] or [0, 0, 0]
-        pictures = (new_picture(urls, number, "image.png", "size=512")[1] for number in itertools.count())
-        probes = [Probe(server.address, pictures), Probe(server.address, itertools.repeat("/healthz")), Probe(bare, itertools.repeat("/"))]
+        images = (new_image(urls, number, "image.png", "size=512")[1] for number in itertools.count())
+        probes = [Probe(server.address, images), Probe(server.address, itertools.repeat("/healthz")), Probe(bare, itertools.repeat("/"))]
         for probe in probes:
             probe.start()
         time.sleep(seconds)
-        picture, health, floor = [probe.finished() for probe in probes]
+        image, health, floor = [probe.finished() for probe in probes]
         after = [sum(column) for column in zip(*counts)] or [0, 0, 0]
         end.set()
         resident = server.peak_resident()
@@ -228,10 +228,10 @@ def measured(command: list, name: str, seconds: float) -> dict:
             process.kill()
             process.join()
     return {
-        "count": len(picture.milliseconds),
-        "failures": picture.failures + health.failures + (not is_running),
-        "p50": percentile(picture.milliseconds, 50),
-        "p99": percentile(picture.milliseconds, 99),
+        "count": len(image.milliseconds),
+        "failures": image.failures + health.failures + (not is_running),
+        "p50": percentile(image.milliseconds, 50),
+        "p99": percentile(image.milliseconds, 99),
         "health p50": percentile(health.milliseconds, 50),
         "health p99": percentile(health.milliseconds, 99),
         "bare p99": percentile(floor.milliseconds, 99),
@@ -262,7 +262,7 @@ def main():
         for _ in range(given.rounds):
             for name, rows in rounds.items():
                 rows.append(measured(command, name, given.seconds))
-    print("| load | pictures | not 200 | p50 ms | p99 ms | p99 at most | /healthz p50 ms | p99 ms | p99 at most | bare p99 ms | memory MiB | load MB/s | load refused |")
+    print("| load | images | not 200 | p50 ms | p99 ms | p99 at most | /healthz p50 ms | p99 ms | p99 at most | bare p99 ms | memory MiB | load MB/s | load refused |")
     print("| --- " + "| ---: " * 12 + "|")
     is_met = True
     for name, rows in rounds.items():

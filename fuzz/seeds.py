@@ -72,7 +72,7 @@ def table(rows: list[str]) -> dict[str, bytes]:
     }
 
 
-def pictures() -> list[str]:
+def image_queries() -> list[str]:
     return [
         "", "size=256&fit=contain&filter=area", "size=native&layout=stored", "width=300&height=200", "spacing=0.5&window=auto",
         "preset=hf&size=512", "window=1093,1901&bits=8", "window=p0.5,99.5&dtype=uint8", "window=none&dtype=float32",
@@ -138,7 +138,7 @@ def numbered(texts: list[str]) -> dict[str, bytes]:
 
 def main() -> None:
     corpora = {
-        "metaimage": metaimage(), "overview": table(OVERVIEW), "gradings": table(GRADINGS), "pictures": numbered(pictures()),
+        "metaimage": metaimage(), "overview": table(OVERVIEW), "gradings": table(GRADINGS), "image_queries": numbered(image_queries()),
         "listings": numbered(listings()), "ranges": numbered(ranges()), "labels": numbered(labels()), "masks": masks(),
     }
     for target, inputs in corpora.items():

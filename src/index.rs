@@ -26,7 +26,7 @@ use crate::spider::{ScanId, ScanType};
 /// SQLite and sqlx a second time, for the macro.
 const MIGRATION_FILES: [(i64, &str, &str); 4] = [
     (1, "initial", include_str!("../migrations/0001_initial.sql")),
-    (2, "questions", include_str!("../migrations/0002_questions.sql")),
+    (2, "filters", include_str!("../migrations/0002_filters.sql")),
     (3, "sizes", include_str!("../migrations/0003_sizes.sql")),
     (4, "fields", include_str!("../migrations/0004_fields.sql")),
 ];

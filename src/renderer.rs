@@ -22,7 +22,7 @@ use crate::index::{IndexError, ReadTransaction, Reader};
 use crate::params::ParameterError;
 use crate::spider::ScanId;
 use crate::store::{DataLocation, Store, StoreError};
-use crate::worker_pool::{Broken, BudgetError, Flow, Full, Pool, hold};
+use crate::worker_pool::{BudgetError, Flow, Panicked, Pool, QueueFull, hold};
 
 pub use assembly::{Keep, Part, ReadAhead, assembled, assembled_range};
 pub use cache::CacheStatus;
@@ -89,7 +89,7 @@ pub enum RendererError {
     Parameter(ParameterError),
     /// Too much is being rendered already.
     #[error(transparent)]
-    Full(#[from] Full),
+    QueueFull(#[from] QueueFull),
     /// It would take more memory than there is for one answer, or than is free.
     #[error(transparent)]
     Memory(#[from] BudgetError),
@@ -107,7 +107,7 @@ pub enum RendererError {
     Render(#[source] Arc<RenderError>),
     /// Drawing panicked.
     #[error(transparent)]
-    Broken(#[from] Broken),
+    Panicked(#[from] Panicked),
 }
 
 impl From<ParameterError> for RendererError {

@@ -6,7 +6,7 @@
 //! index/current.json                        {"revision": 451, "file": "index/451-9f2c….sqlite", "sha256": …, "bytes": …, …}
 //! index/451-9f2c41d07be3a865.sqlite         a whole index; the name carries its revision and the start of its SHA-256
 //! index/448-….sqlite                        the one before, for replicas that are just fetching it
-//! index/parts/3-of-16.sqlite                what one worker of a divided import did
+//! index/shards/3-of-16.sqlite                what one worker of a divided import did
 //! ```
 //!
 //! Chunks first, then the snapshot, then the pointer: anyone who reads the pointer finds everything that it leads to. The pointer

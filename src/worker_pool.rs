@@ -61,12 +61,12 @@ impl std::fmt::Debug for Piece {
 /// Every slot of the queue is taken.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("all {0} slots of the rendering queue are taken; try again in a moment")]
-pub struct Full(pub usize);
+pub struct QueueFull(pub usize);
 
 /// The work panicked, or the pool went away.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("rendering was ended by a defect: {0}")]
-pub struct Broken(pub String);
+pub struct Panicked(pub String);
 
 /// A slot of the queue, until this is dropped. Bulk work needs none: it waits in order, however much there is.
 #[derive(Debug)]
@@ -133,8 +133,8 @@ impl Pool {
     /// Takes a slot, before anything else is done for the request.
     ///
     /// # Errors
-    /// [`Full`] when none is left.
-    pub fn admit(&self, class: Class) -> Result<QueueSlot, Full> {
+    /// [`QueueFull`] when none is left.
+    pub fn admit(&self, class: Class) -> Result<QueueSlot, QueueFull> {
         if class == Class::Bulk {
             return Ok(QueueSlot { taken: None });
         }
@@ -143,7 +143,7 @@ impl Pool {
             return Ok(slot);
         }
         self.refused.fetch_add(1, Ordering::Relaxed);
-        Err(Full(self.capacity))
+        Err(QueueFull(self.capacity))
     }
 
     /// Pieces of work that were begun.
@@ -162,23 +162,23 @@ impl Pool {
     /// nanoseconds, roughly. Dropping the future takes the work back, unless it has begun.
     ///
     /// # Errors
-    /// [`Broken`] when `work` panics.
+    /// [`Panicked`] when `work` panics.
     pub async fn run<T: Send + 'static>(
         &self,
         flow: Flow,
         cost: u64,
         work: impl FnOnce() -> T + Send + 'static,
-    ) -> Result<T, Broken> {
+    ) -> Result<T, Panicked> {
         let (send, receive) = oneshot::channel();
         let work: Work = Box::new(move || {
-            let result = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Broken(panic_text(&*panic)));
+            let result = catch_unwind(AssertUnwindSafe(work)).map_err(|panic| Panicked(panic_text(&*panic)));
             // Nobody waits any more: the result has no use.
             let _ = send.send(result);
         });
         let waits = Waits(Arc::new(Mutex::new(Some(work))));
         self.shared.queue().pieces.push(flow, cost, Piece(Arc::clone(&waits.0)));
         self.shared.more.notify_one();
-        let result = receive.await.unwrap_or_else(|_| Err(Broken("the pool is gone".to_owned())));
+        let result = receive.await.unwrap_or_else(|_| Err(Panicked("the pool is gone".to_owned())));
         drop(waits);
         result
     }
@@ -282,7 +282,7 @@ mod tests {
     fn a_full_queue_refuses_and_recovers() {
         let pool = Pool::new(1, 1).unwrap();
         let slots = [pool.admit(Class::Interactive).unwrap(), pool.admit(Class::Interactive).unwrap()];
-        assert_eq!(pool.admit(Class::Interactive).unwrap_err(), Full(2));
+        assert_eq!(pool.admit(Class::Interactive).unwrap_err(), QueueFull(2));
         assert!(pool.admit(Class::Bulk).is_ok());
         drop(slots);
         assert!(pool.admit(Class::Interactive).is_ok());
@@ -293,12 +293,12 @@ mod tests {
     async fn a_panic_is_an_error_and_the_thread_goes_on() {
         let pool = Pool::new(1, 0).unwrap();
         let broken = pool.run(flow(Class::Bulk, 0), 1, || panic!("odd slice")).await.unwrap_err();
-        assert_eq!(broken, Broken("odd slice".to_owned()));
+        assert_eq!(broken, Panicked("odd slice".to_owned()));
         assert_eq!(pool.run(flow(Class::Bulk, 0), 1, || 7).await, Ok(7));
     }
 
     /// Holds the pool's one thread until the sender is dropped.
-    async fn held(pool: &Pool) -> (mpsc::Sender<()>, impl Future<Output = Result<(), Broken>>) {
+    async fn held(pool: &Pool) -> (mpsc::Sender<()>, impl Future<Output = Result<(), Panicked>>) {
         let (release, released) = mpsc::channel::<()>();
         let (begins, begun) = oneshot::channel();
         let mut running = Box::pin(pool.run(flow(Class::Bulk, 9), 1, move || {

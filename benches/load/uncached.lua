@@ -1,4 +1,4 @@
--- Every request is a picture that was never drawn: the window's width is different each time.
+-- Every request is an image that was never rendered: the window's width is different each time.
 -- SCANS: id:slices, separated by blanks; QUERY: the rest of the query.
 local scans = {}
 for scan, slices in string.gmatch(os.getenv("SCANS"), "(%S+):(%d+)") do

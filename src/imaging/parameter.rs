@@ -1,4 +1,4 @@
-//! The parameters of pictures: what there is, for which image.
+//! The parameters of images: what there is, for which image.
 
 use super::ImageKind;
 use crate::params::{Form, Parameter, ParameterError, ParameterErrorKind};

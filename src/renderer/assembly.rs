@@ -252,8 +252,9 @@ mod tests {
 
     fn parts() -> impl Iterator<Item = Part> + Send + 'static {
         let later = Part::later(Some(4), async { Ok(Bytes::from_static(b"cdef")) });
-        let never =
-            Part::later(Some(3), async { Err(RendererError::Broken(crate::worker_pool::Broken("made".to_owned()))) });
+        let never = Part::later(Some(3), async {
+            Err(RendererError::Panicked(crate::worker_pool::Panicked("made".to_owned())))
+        });
         [Part::ready(&b"ab"[..]), later, Part::ready(&b""[..]), Part::ready(&b"ghi"[..]), never].into_iter()
     }
 

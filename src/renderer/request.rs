@@ -187,7 +187,7 @@ impl Renderer {
         slice: &SliceName,
         query: &ImageQuery,
     ) -> Result<RenderRequest, RendererError> {
-        let mut render_request = self.order_montage(catalogue, scan, query)?;
+        let mut render_request = self.montage_request(catalogue, scan, query)?;
         let facts = &render_request.scan.facts;
         let view = render_request.key.image_request.view(facts);
         render_request.key.slice = slice.among(view.shape()[0], view.showing(render_request.scan.best_slice))?;
@@ -198,7 +198,7 @@ impl Renderer {
     ///
     /// # Errors
     /// [`RendererError`] saying what does not exist or does not fit.
-    pub fn order_montage(
+    pub fn montage_request(
         &self,
         catalogue: &Catalogue,
         scan: ScanId,

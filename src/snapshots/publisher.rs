@@ -188,7 +188,7 @@ mod tests {
     fn snapshots_are_reported_from_other_files() {
         assert_eq!(revision_of("index/451-9f2c41d07be3a865.sqlite"), Some(451));
         for other in
-            ["index/current.json", "index/parts/3-of-16.sqlite", "index/x-9f2c41d07be3a865.sqlite", "index/1-2.sqlite"]
+            ["index/current.json", "index/shards/3-of-16.sqlite", "index/x-9f2c41d07be3a865.sqlite", "index/1-2.sqlite"]
         {
             assert_eq!(revision_of(other), None, "{other}");
         }

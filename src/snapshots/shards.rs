@@ -11,7 +11,7 @@ use crate::spider::ScanId;
 use crate::store::{DataLocation, Store, StoreError};
 
 /// Folder of the parts in a store.
-const FOLDER: &str = "index/parts";
+const FOLDER: &str = "index/shards";
 
 /// Most workers that can share an import.
 const MOST: u32 = 100_000;
@@ -195,8 +195,8 @@ mod tests {
         for text in ["", "3", "0/4", "5/4", "-1/4", "1/0", "1/200000", "a/b", "1/2/3"] {
             assert!(text.parse::<ImportShard>().is_err(), "{text}");
         }
-        assert_eq!(ImportShard::of_path("index/parts/3-of-16.sqlite"), Some("3/16".parse().unwrap()));
-        for path in ["index/parts/03-of-16.sqlite", "index/parts/3-of-16.sqlite.part", "index/3-of-16.sqlite"] {
+        assert_eq!(ImportShard::of_path("index/shards/3-of-16.sqlite"), Some("3/16".parse().unwrap()));
+        for path in ["index/shards/03-of-16.sqlite", "index/shards/3-of-16.sqlite.part", "index/3-of-16.sqlite"] {
             assert_eq!(ImportShard::of_path(path), None, "{path}");
         }
     }

@@ -71,7 +71,7 @@ impl SliceCache {
                 Ok(Unkept::Failed(error)) => Err(error),
                 Err(shared) => match &*shared {
                     Unkept::Damaged(chunk) => Ok(chunk.clone()),
-                    Unkept::Failed(error) => Err(told_again(error)),
+                    Unkept::Failed(error) => Err(for_another_waiter(error)),
                 },
             },
         }
@@ -79,7 +79,7 @@ impl SliceCache {
 }
 
 /// What went wrong for the one who read from the store, for the others who waited.
-fn told_again(error: &StoreError) -> StoreError {
+fn for_another_waiter(error: &StoreError) -> StoreError {
     match error {
         StoreError::Read { path, source } if error.is_missing() => {
             let source = object_store::Error::NotFound { path: path.clone(), source: source.to_string().into() };

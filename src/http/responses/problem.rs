@@ -199,7 +199,7 @@ impl From<RendererError> for Problem {
                 Self::new(Code::UnknownSlice, error.to_string())
             }
             RendererError::Parameter(error) => error.into(),
-            RendererError::Full(full) => Self::new(Code::Overloaded, full.to_string()),
+            RendererError::QueueFull(full) => Self::new(Code::Overloaded, full.to_string()),
             RendererError::Memory(error @ BudgetError::Busy(_)) => Self::new(Code::Overloaded, error.to_string()),
             RendererError::Memory(error @ BudgetError::TooLarge { .. }) => {
                 Self::new(Code::OutputTooLarge, format!("{error}; ask for less"))
@@ -211,7 +211,7 @@ impl From<RendererError> for Problem {
                 Self::internal(&error).saying(detail)
             }
             RendererError::Index(ref index) if index.is_unavailable() => Self::of_unavailable_index(index, &error),
-            RendererError::Index(_) | RendererError::Render(_) | RendererError::Broken(_) => Self::internal(&error),
+            RendererError::Index(_) | RendererError::Render(_) | RendererError::Panicked(_) => Self::internal(&error),
         }
     }
 }

@@ -107,26 +107,26 @@ async fn evaluate(
     let pool = renderer.pool();
     let grid = Grid { canonical: catalogue.geometry(scan)?, to_canonical: catalogue.orientation(scan)? };
     let open = move || Decoding::new(MaskFile::open(&file)?, grid, &options);
-    let mut decoding = pool.run(flow, OPENING_NANOSECONDS, open).await.map_err(RendererError::Broken)??;
+    let mut decoding = pool.run(flow, OPENING_NANOSECONDS, open).await.map_err(RendererError::Panicked)??;
     let reservation = pool.budget().reserve(flow, decoding.memory()).await.map_err(RendererError::Memory)?;
     // Between two pieces others have their turn, and if nobody waits for the scores any more, work ends here.
     loop {
         let cost = decoding.step_nanoseconds();
         let step = move || decoding.advance().map(|is_done| (decoding, is_done));
         let is_done;
-        (decoding, is_done) = pool.run(flow, cost, step).await.map_err(RendererError::Broken)??;
+        (decoding, is_done) = pool.run(flow, cost, step).await.map_err(RendererError::Panicked)??;
         if is_done {
             break;
         }
     }
     let cost = COPYING_NANOSECONDS * grid.canonical.voxels() as u64;
-    let prediction = pool.run(flow, cost, move || decoding.finish()).await.map_err(RendererError::Broken)??;
+    let prediction = pool.run(flow, cost, move || decoding.finish()).await.map_err(RendererError::Panicked)??;
     let stored = renderer.stored_mask(&catalogue, scan).await?;
     let begin = move || {
         let truth = whole(&stored).map_err(|error| RendererError::Store(Arc::new(error)))?;
         Ok::<_, RendererError>(Scoring::new(truth, prediction, grid, options))
     };
-    let mut scoring = pool.run(flow, cost, begin).await.map_err(RendererError::Broken)???;
+    let mut scoring = pool.run(flow, cost, begin).await.map_err(RendererError::Panicked)???;
     loop {
         let cost = scoring.step_nanoseconds();
         let step = move || {
@@ -134,7 +134,7 @@ async fn evaluate(
             (scoring, is_done)
         };
         let is_done;
-        (scoring, is_done) = pool.run(flow, cost, step).await.map_err(RendererError::Broken)?;
+        (scoring, is_done) = pool.run(flow, cost, step).await.map_err(RendererError::Panicked)?;
         if is_done {
             break;
         }

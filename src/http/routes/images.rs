@@ -50,7 +50,7 @@ async fn answer_named(
 pub(in crate::http) fn montage() -> MethodRouter<App> {
     get(async move |ScanPath(scan): ScanPath, request: ApiRequest| {
         let query = ImageQuery::parse(ImageKind::MontagePng, request.raw_pairs())?;
-        let render_request = |catalogue: &Catalogue| request.app.renderer().order_montage(catalogue, scan, &query);
+        let render_request = |catalogue: &Catalogue| request.app.renderer().montage_request(catalogue, scan, &query);
         request.retried(|catalogue| answer(&request, catalogue.revision, render_request(&catalogue))).await
     })
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::http::responses::documents::Answer;
 use crate::http::responses::problem::Problem;
 use crate::params::{Form, Pairs, Parameter, ParameterError, ParameterErrorKind, plain};
-use crate::query::{Cursor, Listing as Asked};
+use crate::query::{Cursor, Listing as ListingQuery};
 use crate::renderer::Snapshot;
 
 /// Rows of a page when `limit` is not given.
@@ -67,7 +67,7 @@ pub(in crate::http) fn limit(pairs: &Pairs<'_>) -> Result<u32, ParameterError> {
 }
 
 /// The row that the requested page comes after.
-pub(in crate::http) fn cursor(pairs: &Pairs<'_>, listing: &Asked) -> Result<Option<Cursor>, Problem> {
+pub(in crate::http) fn cursor(pairs: &Pairs<'_>, listing: &ListingQuery) -> Result<Option<Cursor>, Problem> {
     let Some(text) = pairs.text("cursor") else { return Ok(None) };
     let keys = listing.filter.table.key_columns();
     let cursor = decode(text).and_then(|text| Cursor::from_text(&text, &listing.sort(), listing.order.len(), keys));

@@ -1,4 +1,4 @@
-// The pictures in the middle: which slices of which scans, at which place and scale, and what gestures change.
+// The images in the middle: which slices of which scans, at which place and scale, and what gestures change.
 
 import { byId, rounded } from "./dom.js";
 import { across, fitOf, middleOf, toPatient, toVoxel } from "./geometry.js";

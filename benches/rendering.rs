@@ -65,10 +65,10 @@ fn facts() -> ScanFacts {
 fn image_png(bencher: Bencher, query: &str) {
     let (bytes, facts) = (voxels(), facts());
     let query = ImageQuery::parse(ImageKind::ImagePng, &decode(query)).expect("a valid query");
-    let picture = query.resolve(&facts, Limits { max_pixels: 1 << 24 }).expect("a possible picture");
+    let image_request = query.resolve(&facts, Limits { max_pixels: 1 << 24 }).expect("a possible request");
     let plane = Plane { image: Some(slice(&bytes)), mask: None };
     let input = RenderInput { planes: &[plane], facts: &facts, quantiles: &[] };
-    bencher.bench(|| picture.render(&input));
+    bencher.bench(|| image_request.render(&input));
 }
 
 #[divan::bench]

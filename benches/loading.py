@@ -1,9 +1,9 @@
-"""Image-mask pairs per second into numpy at 512 x 512, by every road over HTTP and from local files, as a Markdown table.
+"""Image-mask pairs per second into numpy at 512 x 512, by every way over HTTP and from local files, as a Markdown table.
 
-    python benches/roads.py [--data DIR] [--seconds N] [--rounds N] [--workers 1,4,8]
+    python benches/loading.py [--data DIR] [--seconds N] [--rounds N] [--workers 1,4,8]
 
 Needs httpx, numpy, opencv-python-headless, scikit-image, webdataset and zarr (tests/requirements-all.txt), and `cargo build --release`.
-Rounds go through all roads in turn, so that a busy moment meets them all; the table has medians. Server and clients share the
+Rounds go through all ways to load in turn, so that a busy moment meets them all; the table has medians. Server and clients share the
 machine: compare numbers within one run only.
 """
 
@@ -50,7 +50,7 @@ def body(reply: http.client.HTTPResponse) -> memoryview:
 
 
 class Remote:
-    """The roads over HTTP, each an endless supply of numbers of pairs read."""
+    """The ways over HTTP, each an endless supply of numbers of pairs read."""
 
     def __init__(self, address: str, rank: int, world: int):
         self.host, self.rank, self.world = urlsplit(address).netloc, rank, world
@@ -138,7 +138,7 @@ class Remote:
 
 
 class Local:
-    """The roads from files that somebody has made before."""
+    """The ways from files that somebody has made before."""
 
     def __init__(self, folder: str, rank: int, world: int):
         self.folder, self.random = Path(folder), random.Random(rank)
@@ -184,7 +184,7 @@ class Local:
 
 
 WARM, COLD, LOCAL = "warm", "cold", "local"
-REMOTE_ROADS = {
+REMOTE_WAYS = {
     "`image.png`, `mask.png`, OpenCV": "png",
     "`image.npy`, `mask.npy`": "npy",
     "`pair.npz`, `numpy.load`": "pair",
@@ -195,7 +195,7 @@ REMOTE_ROADS = {
     "`stream.tar`, `sagittal.arrays`": "stream_direct",
     "Zarr, OpenCV": "zarr",
 }
-LOCAL_ROADS = {
+LOCAL_WAYS = {
     "local tar of npy, webdataset": "tar_webdataset",
     "local tar of npy, tarfile": "tar_tarfile",
     "local png files, OpenCV": "png_files",
@@ -204,24 +204,24 @@ LOCAL_ROADS = {
 }
 
 
-def work(place, where, road, rank, world, seconds, ready, go, out):
+def work(place, where, way, rank, world, seconds, ready, go, out):
     """One worker: how many pairs it read in its time."""
-    road = getattr((Local if place == LOCAL else Remote)(where, rank, world), road)()
-    # The road is open before its time begins.
-    next(road)
+    way = getattr((Local if place == LOCAL else Remote)(where, rank, world), way)()
+    # The way is open before its time begins.
+    next(way)
     ready.release()
     go.wait()
     start, pairs = time.perf_counter(), 0
     while (elapsed := time.perf_counter() - start) < seconds:
-        pairs += next(road)
+        pairs += next(way)
     out.put(pairs / elapsed)
 
 
-def measured(place, where, road, workers, seconds) -> float:
+def measured(place, where, way, workers, seconds) -> float:
     context = multiprocessing.get_context("fork")
     ready, go, out = context.Semaphore(0), context.Event(), context.Queue()
     started = [
-        context.Process(target=work, args=(place, where, road, rank, workers, seconds, ready, go, out))
+        context.Process(target=work, args=(place, where, way, rank, workers, seconds, ready, go, out))
         for rank in range(workers)
     ]
     for process in started:
@@ -263,36 +263,36 @@ def write_local_files(address: str, folder: Path):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, help="a folder that `sagittal import` filled; without it, the made-up demo")
-    parser.add_argument("--seconds", type=float, default=2, help="how long each road is taken in each round")
+    parser.add_argument("--seconds", type=float, default=2, help="how long each way is measured in each round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--workers", default="1,4,8")
-    asked = parser.parse_args()
-    workers = [int(count) for count in asked.workers.split(",")]
+    given = parser.parse_args()
+    workers = [int(count) for count in given.workers.split(",")]
     with tempfile.TemporaryDirectory() as folder:
         local = Path(folder) / "local"
         local.mkdir()
-        servers = [serve(asked.data, Path(folder) / "warm"), serve(asked.data, Path(folder) / "cold", "--cache-mb", "0")]
+        servers = [serve(given.data, Path(folder) / "warm"), serve(given.data, Path(folder) / "cold", "--cache-mb", "0")]
         try:
             (_, warm), (_, cold) = servers
             write_local_files(warm, local)
-            table = measured_table(asked, workers, {WARM: warm, COLD: cold, LOCAL: str(local)})
+            table = measured_table(given, workers, {WARM: warm, COLD: cold, LOCAL: str(local)})
         finally:
             for process, _ in servers:
                 process.terminate()
                 process.wait()
-    print(f"| road | | {' | '.join(f'{count} processes' if count > 1 else '1 process' for count in workers)} |")
+    print(f"| way | | {' | '.join(f'{count} processes' if count > 1 else '1 process' for count in workers)} |")
     print(f"| --- | --- |{' ---: |' * len(workers)}")
     for (name, place), rates in table.items():
         print(f"| {name} | {place} | {' | '.join(f'{statistics.median(rates[count]):,.0f}' for count in workers)} |")
 
 
-def measured_table(asked, workers, places):
+def measured_table(given, workers, places):
     table = collections.defaultdict(lambda: collections.defaultdict(list))
-    for _ in range(asked.rounds):
+    for _ in range(given.rounds):
         for count in workers:
             for place, where in places.items():
-                for name, road in (LOCAL_ROADS if place == LOCAL else REMOTE_ROADS).items():
-                    table[name, place][count].append(measured(place, where, road, count, asked.seconds))
+                for name, way in (LOCAL_WAYS if place == LOCAL else REMOTE_WAYS).items():
+                    table[name, place][count].append(measured(place, where, way, count, given.seconds))
     return table
 
 
