@@ -162,54 +162,25 @@ impl Interner {
     }
 
     fn convert(&mut self, bytes: &[u8], encoding: VoxelEncoding, out: &mut Vec<u8>) -> Result<(), EvaluationError> {
-        let big = encoding.big_endian;
-        if let Some((slope, intercept)) = encoding.scaling {
-            let scaled = |value: f64| whole(slope * value + intercept, SCALING_TOLERANCE);
-            return self.convert_scaled(bytes, encoding, scaled, out);
-        }
         match encoding.element {
-            ElementType::Uint8 => self.each(bytes, big, |b: [u8; 1]| Ok(b[0].into()), out),
-            ElementType::Int8 => self.each(bytes, big, |b| Ok(i8::from_le_bytes(b).into()), out),
-            ElementType::Uint16 => self.each(bytes, big, |b| Ok(u16::from_le_bytes(b).into()), out),
-            ElementType::Int16 => self.each(bytes, big, |b| Ok(i16::from_le_bytes(b).into()), out),
-            ElementType::Uint32 => self.each(bytes, big, |b| Ok(u32::from_le_bytes(b).into()), out),
-            ElementType::Int32 => self.each(bytes, big, |b| Ok(i32::from_le_bytes(b).into()), out),
-            ElementType::Uint64 => {
-                self.each(bytes, big, |b| Ok(i64::try_from(u64::from_le_bytes(b)).unwrap_or(i64::MAX)), out)
-            }
-            ElementType::Int64 => self.each(bytes, big, |b| Ok(i64::from_le_bytes(b)), out),
-            ElementType::Float32 => self.each(bytes, big, |b| whole(f32::from_le_bytes(b).into(), 0.0), out),
-            ElementType::Float64 => self.each(bytes, big, |b| whole(f64::from_le_bytes(b), 0.0), out),
-        }
-    }
-
-    fn convert_scaled(
-        &mut self,
-        bytes: &[u8],
-        encoding: VoxelEncoding,
-        scaled: impl Fn(f64) -> Result<i64, EvaluationError>,
-        out: &mut Vec<u8>,
-    ) -> Result<(), EvaluationError> {
-        let big = encoding.big_endian;
-        match encoding.element {
-            ElementType::Uint8 => self.each(bytes, big, |b: [u8; 1]| scaled(b[0].into()), out),
-            ElementType::Int8 => self.each(bytes, big, |b| scaled(i8::from_le_bytes(b).into()), out),
-            ElementType::Uint16 => self.each(bytes, big, |b| scaled(u16::from_le_bytes(b).into()), out),
-            ElementType::Int16 => self.each(bytes, big, |b| scaled(i16::from_le_bytes(b).into()), out),
-            ElementType::Uint32 => self.each(bytes, big, |b| scaled(u32::from_le_bytes(b).into()), out),
-            ElementType::Int32 => self.each(bytes, big, |b| scaled(i32::from_le_bytes(b).into()), out),
-            ElementType::Uint64 => self.each(bytes, big, |b| scaled(u64::from_le_bytes(b) as f64), out),
-            ElementType::Int64 => self.each(bytes, big, |b| scaled(i64::from_le_bytes(b) as f64), out),
-            ElementType::Float32 => self.each(bytes, big, |b| scaled(f32::from_le_bytes(b).into()), out),
-            ElementType::Float64 => self.each(bytes, big, |b| scaled(f64::from_le_bytes(b)), out),
+            ElementType::Uint8 => self.each(bytes, encoding, |b: [u8; 1]| Stored::Whole(b[0].into()), out),
+            ElementType::Int8 => self.each(bytes, encoding, |b| Stored::Whole(i8::from_le_bytes(b).into()), out),
+            ElementType::Uint16 => self.each(bytes, encoding, |b| Stored::Whole(u16::from_le_bytes(b).into()), out),
+            ElementType::Int16 => self.each(bytes, encoding, |b| Stored::Whole(i16::from_le_bytes(b).into()), out),
+            ElementType::Uint32 => self.each(bytes, encoding, |b| Stored::Whole(u32::from_le_bytes(b).into()), out),
+            ElementType::Int32 => self.each(bytes, encoding, |b| Stored::Whole(i32::from_le_bytes(b).into()), out),
+            ElementType::Uint64 => self.each(bytes, encoding, |b| Stored::Whole(u64::from_le_bytes(b).into()), out),
+            ElementType::Int64 => self.each(bytes, encoding, |b| Stored::Whole(i64::from_le_bytes(b).into()), out),
+            ElementType::Float32 => self.each(bytes, encoding, |b| Stored::Real(f32::from_le_bytes(b).into()), out),
+            ElementType::Float64 => self.each(bytes, encoding, |b| Stored::Real(f64::from_le_bytes(b)), out),
         }
     }
 
     fn each<const N: usize>(
         &mut self,
         bytes: &[u8],
-        big_endian: bool,
-        value: impl Fn([u8; N]) -> Result<i64, EvaluationError>,
+        encoding: VoxelEncoding,
+        stored: impl Fn([u8; N]) -> Stored,
         out: &mut Vec<u8>,
     ) -> Result<(), EvaluationError> {
         // Neighbours are mostly equal, above all in the background.
@@ -219,10 +190,10 @@ impl Interner {
                 Some((same, number)) if same == chunk => number,
                 _ => {
                     let mut little = chunk;
-                    if big_endian {
+                    if encoding.big_endian {
                         little.reverse();
                     }
-                    self.number(value(little)?)?
+                    self.number(stored(little).label(encoding.scaling)?)?
                 }
             };
             last = Some((chunk, number));
@@ -246,6 +217,29 @@ impl Interner {
         self.values.push(index as u32);
         self.numbers[index] = number;
         Ok(number)
+    }
+}
+
+/// A voxel as its file has it.
+enum Stored {
+    Whole(i128),
+    Real(f64),
+}
+
+impl Stored {
+    /// The label that it stands for, once it is scaled by (slope, intercept).
+    fn label(self, scaling: Option<(f64, f64)>) -> Result<i64, EvaluationError> {
+        match (self, scaling) {
+            (Self::Whole(value), None) => Ok(i64::try_from(value).unwrap_or(i64::MAX)),
+            (Self::Real(value), None) => whole(value, 0.0),
+            (stored, Some((slope, intercept))) => {
+                let value = match stored {
+                    Self::Whole(value) => value as f64,
+                    Self::Real(value) => value,
+                };
+                whole(slope * value + intercept, SCALING_TOLERANCE)
+            }
+        }
     }
 }
 

@@ -13,6 +13,7 @@ Tests of a release that is not there are not run, and the last lines of a run sa
 import os
 import shutil
 import zipfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,6 +59,17 @@ def write_synthetic(folder: Path):
 def write_made(folder: Path):
     """The sizes and layouts of the release, scaled down in the plane."""
     make_scans.make(folder, patients=MADE_PATIENTS, scale=0.3)
+
+
+def copy_scans(release: Path, folder: Path, scans: Iterable[str]) -> Path:
+    """A release of some scans of another one, whose files may be changed, with all rows of its tables."""
+    for kind in ("images", "masks"):
+        (folder / kind).mkdir(parents=True)
+        for scan in scans:
+            shutil.copy(release / kind / f"{scan}.mha", folder / kind)
+    for table in TABLES:
+        shutil.copy(release / table, folder)
+    return folder
 
 
 def real_part(folder: Path) -> Path:

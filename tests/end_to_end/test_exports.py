@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import subprocess
 import tarfile
 import threading
@@ -16,6 +15,7 @@ import skimage.transform
 import SimpleITK as sitk
 from conftest import served
 from datasets import load_dataset
+from releases import copy_scans
 from service import Service
 
 METADATA_INTEGERS = {
@@ -46,14 +46,8 @@ def exported(program, demo):
 @pytest.fixture(scope="module")
 def partial(program, demo, tmp_path_factory):
     """A server over some scans of train patients: the other splits are empty."""
-    source = tmp_path_factory.mktemp("partial-source") / "release"
     train = [scan["scan_id"] for scan in demo.json("/v1/scans", split="train", limit=4)["items"]]
-    for folder in ("images", "masks"):
-        (source / folder).mkdir(parents=True)
-        for scan in train:
-            shutil.copy(demo.source / folder / f"{scan}.mha", source / folder)
-    for table in ("overview.csv", "radiological_gradings.csv"):
-        shutil.copy(demo.source / table, source)
+    source = copy_scans(demo.source, tmp_path_factory.mktemp("partial-source") / "release", train)
     with served(program, source, tmp_path_factory.mktemp("partial")) as service:
         yield service
 

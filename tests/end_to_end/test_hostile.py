@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from files import scans
+from releases import copy_scans
 
 # How long a server may say nothing before it is taken to wait for more: only then does anything here take so long.
 SILENCE_SECONDS = 3
@@ -170,14 +171,7 @@ BOMBS = {
 @pytest.fixture
 def hurt(demo, tmp_path):
     """A release of two scans, the first of which is to be replaced."""
-    source = tmp_path / "release"
-    for kind in ("images", "masks"):
-        (source / kind).mkdir(parents=True)
-        for scan in scans(demo.source)[:2]:
-            shutil.copy(demo.source / kind / f"{scan}.mha", source / kind)
-    for table in ("overview.csv", "radiological_gradings.csv"):
-        shutil.copy(demo.source / table, source)
-    return source
+    return copy_scans(demo.source, tmp_path / "release", scans(demo.source)[:2])
 
 
 # Runs a program and tells the most memory that it had. A small process of its own: a child's account begins with what its

@@ -1,7 +1,6 @@
 """The caching proxy of docker-compose's profile "cache": nginx with deploy/nginx.conf before two real servers."""
 
 import io
-import shutil
 import subprocess
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +11,7 @@ import pytest
 import SimpleITK as sitk
 
 from proxy import Proxy
+from releases import copy_scans
 from service import Service
 
 PICTURE = "/v1/scans/1_t1/slices/{}/image.png?size={}"
@@ -22,14 +22,7 @@ CROWD = 50
 @pytest.fixture(scope="module")
 def release(demo, tmp_path_factory):
     """Two small scans that may be changed."""
-    folder = tmp_path_factory.mktemp("proxied") / "release"
-    for kind in ("images", "masks"):
-        (folder / kind).mkdir(parents=True)
-        for scan in SCANS:
-            shutil.copy(demo.source / kind / f"{scan}.mha", folder / kind)
-    for table in ("overview.csv", "radiological_gradings.csv"):
-        shutil.copy(demo.source / table, folder)
-    return folder
+    return copy_scans(demo.source, tmp_path_factory.mktemp("proxied") / "release", SCANS)
 
 
 def imported(program, release, data, *flags):

@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::evaluation::{
-    Decoding, Evaluation, EvaluationOptions, Grid, MaskFile, MaskLayout, PredictionMap, Rule, Scoring,
+    Decoding, Evaluation, EvaluationError, EvaluationOptions, Grid, MaskFile, MaskLayout, PredictionMap, Rule, Scoring,
 };
 use crate::http::extract::{ScanPath, body_bytes, refuse_compressed};
 use crate::http::responses::caching::Caching;
@@ -21,7 +21,7 @@ use crate::params::{Form, Parameter};
 use crate::renderer::{Catalogue, RendererError};
 use crate::spider::ScanId;
 use crate::store::{StoreError, StoredSlice};
-use crate::worker_pool::Flow;
+use crate::worker_pool::{Flow, Pool};
 
 /// What reading the header of a file takes, roughly.
 const OPENING_NANOSECONDS: u64 = 100_000;
@@ -107,18 +107,9 @@ async fn evaluate(
     let pool = renderer.pool();
     let grid = Grid { canonical: catalogue.geometry(scan)?, to_canonical: catalogue.orientation(scan)? };
     let open = move || Decoding::new(MaskFile::open(&file)?, grid, &options);
-    let mut decoding = pool.run(flow, OPENING_NANOSECONDS, open).await.map_err(RendererError::Panicked)??;
+    let decoding = pool.run(flow, OPENING_NANOSECONDS, open).await.map_err(RendererError::Panicked)??;
     let reservation = pool.budget().reserve(flow, decoding.memory()).await.map_err(RendererError::Memory)?;
-    // Between two pieces others have their turn, and if nobody waits for the scores any more, work ends here.
-    loop {
-        let cost = decoding.step_nanoseconds();
-        let step = move || decoding.advance().map(|is_done| (decoding, is_done));
-        let is_done;
-        (decoding, is_done) = pool.run(flow, cost, step).await.map_err(RendererError::Panicked)??;
-        if is_done {
-            break;
-        }
-    }
+    let decoding = in_steps(pool, flow, decoding, Decoding::step_nanoseconds, Decoding::advance).await?;
     let cost = COPYING_NANOSECONDS * grid.canonical.voxels() as u64;
     let prediction = pool.run(flow, cost, move || decoding.finish()).await.map_err(RendererError::Panicked)??;
     let stored = renderer.stored_mask(&catalogue, scan).await?;
@@ -126,22 +117,32 @@ async fn evaluate(
         let truth = whole(&stored).map_err(|error| RendererError::Store(Arc::new(error)))?;
         Ok::<_, RendererError>(Scoring::new(truth, prediction, grid, options))
     };
-    let mut scoring = pool.run(flow, cost, begin).await.map_err(RendererError::Panicked)???;
-    loop {
-        let cost = scoring.step_nanoseconds();
-        let step = move || {
-            let is_done = scoring.advance();
-            (scoring, is_done)
-        };
-        let is_done;
-        (scoring, is_done) = pool.run(flow, cost, step).await.map_err(RendererError::Panicked)?;
-        if is_done {
-            break;
-        }
-    }
+    let scoring = pool.run(flow, cost, begin).await.map_err(RendererError::Panicked)???;
+    let advance = |scoring: &mut Scoring| Ok(scoring.advance());
+    let scoring = in_steps(pool, flow, scoring, Scoring::step_nanoseconds, advance).await?;
     let evaluation = scoring.finish();
     drop(reservation);
     Ok(Caching::NO_STORE.attach(Json(EvaluationBody { scan_id: scan, evaluation })))
+}
+
+/// Takes the steps of some work until `advance` says that it is done. Between two steps others have their turn, and if nobody
+/// waits for the scores any more, work ends there.
+async fn in_steps<T: Send + 'static>(
+    pool: &Pool,
+    flow: Flow,
+    mut work: T,
+    cost: fn(&T) -> u64,
+    advance: fn(&mut T) -> Result<bool, EvaluationError>,
+) -> Result<T, Problem> {
+    loop {
+        let step_cost = cost(&work);
+        let step = move || advance(&mut work).map(|is_done| (work, is_done));
+        let is_done;
+        (work, is_done) = pool.run(flow, step_cost, step).await.map_err(RendererError::Panicked)??;
+        if is_done {
+            return Ok(work);
+        }
+    }
 }
 
 /// The labels of all slices.
