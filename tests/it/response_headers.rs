@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::cache_policies::{ROUTES, ask, service};
+use crate::routes::{ROUTES, ask, service};
 
 /// Headers of every HTTP server, and those that say which pages of other origins may read a response.
 fn is_described(name: &str) -> bool {
