@@ -11,6 +11,7 @@ mod logging;
 mod printable;
 mod remove;
 mod serve;
+mod server;
 mod settings;
 mod token;
 

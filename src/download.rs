@@ -1,8 +1,10 @@
 //! Fetches the four files of the release from the record that describes them. A file gets its own name only when it is
 //! whole and its checksum is right; until then it is a `.part` beside it, from which the next run goes on.
 
+mod amount;
 mod client;
 mod error;
+mod event;
 mod fetch_error;
 mod part;
 mod range;
@@ -27,6 +29,7 @@ use sum::Md5Sum;
 use transfer::Transfer;
 
 pub use error::{DownloadError, RecordError};
+pub use event::{Event, OnEvent};
 pub use fetch_error::FetchError;
 
 /// Where from, and how stubbornly.
@@ -41,65 +44,6 @@ pub struct DownloadOptions {
     /// An attempt ends when there was no byte for so long.
     pub stall: Duration,
 }
-
-/// What happens during a download, for a progress bar.
-#[derive(Debug)]
-pub enum Event<'a> {
-    /// A file, or a part of one, is there and is being read for its checksum.
-    Checking {
-        /// Name in the release.
-        name: &'static str,
-        /// Bytes that are there.
-        bytes: u64,
-    },
-    /// The file is there and right.
-    Present {
-        /// Name in the release.
-        name: &'static str,
-        /// Its length.
-        bytes: u64,
-    },
-    /// The server has begun to send.
-    Fetching {
-        /// Name in the release.
-        name: &'static str,
-        /// Bytes that were there already.
-        from: u64,
-        /// Length of the whole file.
-        size: u64,
-    },
-    /// So much of the file that is being checked or fetched is done.
-    At {
-        /// Bytes from its beginning.
-        bytes: u64,
-    },
-    /// An attempt failed; there will be another one.
-    Retrying {
-        /// What was requested.
-        what: &'static str,
-        /// Why it failed.
-        fault: &'a FetchError,
-        /// How long until then.
-        wait: Duration,
-    },
-    /// What was there of a file was given up; it is fetched from its beginning.
-    Restarting {
-        /// Name in the release.
-        name: &'static str,
-        /// Why.
-        why: &'static str,
-    },
-    /// The file is whole, its checksum is right, and it has its name.
-    Fetched {
-        /// Name in the release.
-        name: &'static str,
-        /// Its length.
-        bytes: u64,
-    },
-}
-
-/// What is called with every [`Event`].
-pub type OnEvent<'a> = &'a (dyn Fn(Event<'_>) + Sync);
 
 /// Fetches what `folder` lacks of the release; makes the folder if need be. May be dropped at any moment and called again.
 ///

@@ -8,7 +8,7 @@ use tokio::runtime::Runtime;
 use super::Failure;
 use super::export::publish_once;
 use super::import::{example, import_with_progress};
-use super::serve::serve_data;
+use super::server::serve_data;
 use super::settings::{ImportSettings, ServeSettings, boolean};
 use crate::ingest::Destination;
 use crate::ingest::demo::write_release;

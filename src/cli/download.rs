@@ -9,7 +9,7 @@ use indicatif::{DecimalBytes, ProgressBar, ProgressStyle};
 
 use super::Failure;
 use super::printable::with_causes;
-use super::serve::stop_signal;
+use super::server::stop_signal;
 use super::settings::seconds;
 use crate::download;
 use crate::download::{DownloadOptions, Event};

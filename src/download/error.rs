@@ -1,8 +1,8 @@
 use std::io;
 use std::path::Path;
 
+use super::amount::Amount;
 use super::fetch_error::FetchError;
-use super::space::Amount;
 
 /// The release could not be fetched whole.
 #[derive(Debug, thiserror::Error)]

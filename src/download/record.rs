@@ -2,13 +2,12 @@ use reqwest::Url;
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::OnEvent;
 use super::client::{Client, is_downgrade, shown};
 use super::error::{DownloadError, RecordError};
+use super::event::OnEvent;
 use super::fetch_error::FetchError;
-use super::retry::RetryPolicy;
+use super::retry::{RetryPolicy, wait_or_give_up};
 use super::sum::Md5Sum;
-use super::transfer::wait_or_give_up;
 use crate::spider::dataset::FILES;
 
 const WHAT: &str = "the record";

@@ -1,5 +1,10 @@
 use std::time::Duration;
 
+use reqwest::Url;
+
+use super::client::shown;
+use super::error::DownloadError;
+use super::event::{Event, OnEvent};
 use super::fetch_error::FetchError;
 
 const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -46,6 +51,28 @@ impl RetryPolicy {
             return Err(GiveUp::After(self.failures));
         }
         Ok(wait(self.failures, random).max(asked))
+    }
+}
+
+/// Sleeps before the next attempt at `what`, of which `here` bytes are there, if there is to be one.
+pub(super) async fn wait_or_give_up(
+    patience: &mut RetryPolicy,
+    fault: FetchError,
+    here: u64,
+    what: &'static str,
+    address: &Url,
+    on_event: OnEvent<'_>,
+) -> Result<(), DownloadError> {
+    match patience.after(&fault, here, fastrand::f64()) {
+        Ok(wait) => {
+            on_event(Event::Retrying { what, fault: &fault, wait });
+            tokio::time::sleep(wait).await;
+            Ok(())
+        }
+        Err(GiveUp::AtOnce) => Err(DownloadError::Refused { what, address: shown(address), source: fault }),
+        Err(GiveUp::After(attempts)) => {
+            Err(DownloadError::GaveUp { what, address: shown(address), attempts, source: fault })
+        }
     }
 }
 

@@ -1,4 +1,3 @@
-use std::fmt;
 use std::path::Path;
 
 use nix::sys::statvfs::statvfs;
@@ -17,17 +16,4 @@ pub(super) fn check(folder: &Path, needed: u64) -> Result<(), DownloadError> {
         return Err(DownloadError::NoSpace { folder: folder.display().to_string(), needed, free });
     }
     Ok(())
-}
-
-/// Bytes, as people say them.
-pub(super) struct Amount(pub(super) u64);
-
-impl fmt::Display for Amount {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.0 {
-            0..10_000 => write!(f, "{} bytes", self.0),
-            10_000..1_000_000_000 => write!(f, "{:.1} MB", self.0 as f64 / 1e6),
-            _ => write!(f, "{:.2} GB", self.0 as f64 / 1e9),
-        }
-    }
 }

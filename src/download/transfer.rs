@@ -1,15 +1,15 @@
 use std::io;
 use std::path::Path;
 
-use reqwest::{StatusCode, Url};
+use reqwest::StatusCode;
 
-use super::client::{Body, Client, Rest, shown};
+use super::client::{Body, Client, Rest};
 use super::error::{DownloadError, unwritable};
+use super::event::{Event, OnEvent};
 use super::fetch_error::FetchError;
 use super::part::Part;
 use super::record::RemoteFile;
-use super::retry::{GiveUp, RetryPolicy};
-use super::{Event, OnEvent};
+use super::retry::{RetryPolicy, wait_or_give_up};
 
 /// One file's way from the server to its name in the folder.
 pub(super) struct Transfer<'a> {
@@ -131,26 +131,4 @@ impl Transfer<'_> {
 fn disk(path: &Path) -> impl FnOnce(io::Error) -> FetchError {
     let path = path.display().to_string();
     move |source| FetchError::Disk { path, source }
-}
-
-/// Sleeps before the next attempt at `what`, of which `here` bytes are there, if there is to be one.
-pub(super) async fn wait_or_give_up(
-    patience: &mut RetryPolicy,
-    fault: FetchError,
-    here: u64,
-    what: &'static str,
-    address: &Url,
-    on_event: OnEvent<'_>,
-) -> Result<(), DownloadError> {
-    match patience.after(&fault, here, fastrand::f64()) {
-        Ok(wait) => {
-            on_event(Event::Retrying { what, fault: &fault, wait });
-            tokio::time::sleep(wait).await;
-            Ok(())
-        }
-        Err(GiveUp::AtOnce) => Err(DownloadError::Refused { what, address: shown(address), source: fault }),
-        Err(GiveUp::After(attempts)) => {
-            Err(DownloadError::GaveUp { what, address: shown(address), attempts, source: fault })
-        }
-    }
 }

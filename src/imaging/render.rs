@@ -8,7 +8,6 @@ use super::facts::ScanFacts;
 use super::image_request::{ImageRequest, OverlayStyle};
 use super::intensity_mapping::{IntensityCurve, value_scale};
 use super::overlay;
-use super::rendering::Rendering;
 use super::resample::{Sampling, resample, resample_labels};
 use super::viewport::Viewport;
 use crate::formats::png::PngError;
@@ -61,16 +60,6 @@ pub enum RenderError {
 }
 
 impl ImageRequest {
-    /// Renders the whole image at once.
-    ///
-    /// # Errors
-    /// [`RenderError`].
-    pub fn render(&self, input: &RenderInput<'_>) -> Result<Rendered, RenderError> {
-        let mut rendering = Rendering::new(self, input)?;
-        while !rendering.advance(input)? {}
-        rendering.finish()
-    }
-
     /// The pixels of some rows of the file, as the file has them before they are compressed.
     ///
     /// # Errors

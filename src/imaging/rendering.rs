@@ -43,6 +43,18 @@ enum File {
     Png(Box<PngEncoder>),
 }
 
+impl ImageRequest {
+    /// Renders the whole image at once.
+    ///
+    /// # Errors
+    /// [`RenderError`].
+    pub fn render(&self, input: &RenderInput<'_>) -> Result<Rendered, RenderError> {
+        let mut rendering = Rendering::new(self, input)?;
+        while !rendering.advance(input)? {}
+        rendering.finish()
+    }
+}
+
 impl Rendering {
     /// Begins an image. Nothing is rendered yet.
     ///
