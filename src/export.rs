@@ -1,5 +1,6 @@
-//! Files for other loaders. An export is made of the service's own responses, so that a shard holds what the server sends. All
-//! of its requests name one revision of the data: an import in between ends the export instead of mixing two.
+//! Files for other loaders. An export is made of the bundles and renderings that the server sends. What the index says is read
+//! first, in one transaction, and voxels are named after their contents, so that an export is of one revision of the data. An
+//! import in between ends it.
 //!
 //! The files of an export are written into a folder of their own, which becomes visible when it is whole
 //! ([`crate::store::Store::publish_export`], or [`folder::replace`] for a folder that a user names).
@@ -10,23 +11,24 @@ mod nnunet;
 mod webdataset;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
-use axum::Router;
-use axum::body::Body;
-use axum::http::{Request, StatusCode};
-use bytes::Bytes;
 use futures_util::TryStreamExt;
-use serde_json::Value as Json;
 use sha2::{Digest, Sha256};
 use tokio::io::AsyncWriteExt;
-use tower::ServiceExt;
 
+use crate::bundles::{Bundle, SampleCache, StreamSource};
+use crate::formats::nifti::SideTooLong;
 use crate::formats::parquet::EncodeError;
+use crate::index::{IndexError, ScanRow};
 use crate::params::ParameterError;
+use crate::renderer::{Renderer, RendererError, Snapshot};
 use crate::spider::{ScanType, Split};
 use crate::store::{ExportManifest, MANIFEST, ManifestFile};
+
+/// Memory for what samples say of their scans.
+const SAMPLES_BYTES: u64 = 16 << 20;
 
 /// The loader that an export is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -91,15 +93,6 @@ impl ExportOptions {
     pub fn fingerprint(&self) -> String {
         format!("{} {self:?}", env!("CARGO_PKG_VERSION"))
     }
-
-    /// Conditions on scans or slices, as the end of a query.
-    fn conditions(&self) -> String {
-        if self.scan_types.is_empty() {
-            return String::new();
-        }
-        let types: Vec<_> = self.scan_types.iter().map(ScanType::to_string).collect();
-        format!("&scan_type={}", types.join(","))
-    }
 }
 
 /// Whether a text can name an export: a part of paths and of URLs.
@@ -125,14 +118,6 @@ pub enum ExportError {
         /// Why.
         source: std::io::Error,
     },
-    /// The service refused a request.
-    #[error("{path} was refused: {detail}")]
-    Refused {
-        /// What was requested.
-        path: String,
-        /// The problem's detail.
-        detail: String,
-    },
     /// A rendering parameter does not exist, or its value is not valid.
     #[error("--render {render}: {source}")]
     Render {
@@ -145,14 +130,21 @@ pub enum ExportError {
     /// The format has no rendering parameters.
     #[error("--format nnunet exports voxels as acquired and takes no --render; leave it out")]
     RenderNnunet,
-    /// A response was truncated.
-    #[error("the response to {path} was truncated")]
-    Truncated {
-        /// What was requested.
-        path: String,
-        /// Why.
-        source: axum::Error,
-    },
+    /// The data are not those any more that the export began with.
+    #[error("an import changed the data while they were exported; export again")]
+    Changed,
+    /// A slice could not be rendered.
+    #[error(transparent)]
+    Renderer(#[from] RendererError),
+    /// The index could not be read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A rendering parameter of the export's own does not fit.
+    #[error("{}", .0.message)]
+    Parameter(#[from] ParameterError),
+    /// A scan is too large for NIfTI.
+    #[error(transparent)]
+    Nifti(#[from] SideTooLong),
     /// The folder that the user named holds something else than an export.
     #[error(transparent)]
     Folder(#[from] folder::FolderError),
@@ -161,107 +153,59 @@ pub enum ExportError {
     Encode(#[from] EncodeError),
 }
 
-/// The current revision of a service's data.
-///
-/// # Errors
-/// [`ExportError::Refused`] and [`ExportError::Truncated`].
-pub async fn revision(service: &Router) -> Result<u64, ExportError> {
-    let dataset: Json = serde_json::from_slice(&bytes(service, "/v1/dataset").await?).unwrap_or_default();
-    Ok(dataset["revision"].as_u64().unwrap_or_default())
-}
-
 /// Writes an export of everything that is imported, with its manifest, into an empty folder. `on_file` is called with the path
 /// and the length of each finished file.
 ///
 /// # Errors
 /// [`ExportError`].
 pub async fn run(
-    service: Router,
+    renderer: &Arc<Renderer>,
     options: &ExportOptions,
     to: &Path,
     on_file: &(dyn Fn(&str, u64) + Sync),
 ) -> Result<ExportManifest, ExportError> {
-    let revision = revision(&service).await?;
-    let export = Export { service, revision, options, to, on_file, files: Mutex::default() };
+    let snapshot = renderer.snapshot().await?;
+    let (renderer, catalogue) = (Arc::clone(renderer), Arc::clone(&snapshot.catalogue));
+    let source = StreamSource { renderer, catalogue, samples: Arc::new(SampleCache::new(SAMPLES_BYTES)) };
+    let export = Export { source, options, to, on_file, files: Mutex::default() };
     match options.format {
-        ExportFormat::HfParquet => hugging_face::export(&export).await?,
-        ExportFormat::WebDataset => webdataset::export(&export).await?,
-        ExportFormat::Nnunet => nnunet::export(&export).await?,
+        ExportFormat::HfParquet => hugging_face::export(&export, snapshot).await?,
+        ExportFormat::WebDataset => webdataset::export(&export, snapshot).await?,
+        ExportFormat::Nnunet => nnunet::export(&export, snapshot).await?,
+    }
+    if export.source.renderer.snapshot().await?.catalogue.revision != export.source.catalogue.revision {
+        return Err(ExportError::Changed);
     }
     export.write_manifest().await
 }
 
 struct Export<'a> {
-    service: Router,
-    revision: u64,
+    source: StreamSource,
     options: &'a ExportOptions,
     to: &'a Path,
     on_file: &'a (dyn Fn(&str, u64) + Sync),
     files: Mutex<Vec<ManifestFile>>,
 }
 
-/// The response to a request, which must be 200.
-async fn response(service: &Router, path: &str) -> Result<axum::response::Response, ExportError> {
-    let request = Request::get(path).body(Body::empty()).unwrap_or_default();
-    // The router's error is that it never fails.
-    let response = service.clone().oneshot(request).await.unwrap_or_default();
-    if response.status() == StatusCode::OK {
-        return Ok(response);
-    }
-    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap_or_default();
-    let problem: Json = serde_json::from_slice(&body).unwrap_or_default();
-    Err(ExportError::Refused { path: path.to_owned(), detail: problem["detail"].as_str().unwrap_or("").to_owned() })
-}
-
-async fn bytes(service: &Router, path: &str) -> Result<Bytes, ExportError> {
-    let body = response(service, path).await?.into_body();
-    let truncated = |source| ExportError::Truncated { path: path.to_owned(), source };
-    axum::body::to_bytes(body, usize::MAX).await.map_err(truncated)
-}
-
 impl Export<'_> {
-    /// A path of the export's revision.
-    fn pinned(&self, path: &str) -> String {
-        format!("/r/{}{path}", self.revision)
-    }
-
-    async fn response(&self, path: &str) -> Result<axum::response::Response, ExportError> {
-        response(&self.service, &self.pinned(path)).await
-    }
-
-    async fn bytes(&self, path: &str) -> Result<Bytes, ExportError> {
-        bytes(&self.service, &self.pinned(path)).await
-    }
-
-    async fn json(&self, path: &str) -> Result<Json, ExportError> {
-        Ok(serde_json::from_slice(&self.bytes(path).await?).unwrap_or_default())
-    }
-
-    /// The scans to export, of one split or of all, with these fields.
-    async fn scans(&self, split: Option<Split>, fields: &str) -> Result<Vec<Json>, ExportError> {
-        let split = split.map_or_else(String::new, |split| format!("&split={}", split.name()));
-        let path = format!("/v1/scans?limit=1000&fields={fields}{split}{}", self.options.conditions());
-        self.items(&path).await
-    }
-
-    /// The items of a listing, all of its pages.
-    async fn items(&self, path: &str) -> Result<Vec<Json>, ExportError> {
-        let (mut next, mut items) = (Some(path.to_owned()), Vec::new());
-        while let Some(path) = next {
-            let page = self.json(path.trim_start_matches(&self.pinned(""))).await?;
-            items.extend(page["items"].as_array().cloned().unwrap_or_default());
-            next = page["next"].as_str().map(str::to_owned);
+    /// The scans to export that are in a split, with it, in their natural order.
+    async fn scans(&self, snapshot: &Snapshot) -> Result<Vec<(ScanRow, Split)>, ExportError> {
+        let types = &self.options.scan_types;
+        let mut scans = Vec::new();
+        for scan in snapshot.catalogue.scan_ids() {
+            if types.is_empty() || types.contains(&scan.scan_type) {
+                let row = snapshot.index.scan(scan).await?;
+                scans.extend(row.and_then(|row| row.split.map(|split| (row, split))));
+            }
         }
-        Ok(items)
+        Ok(scans)
     }
 
-    /// Writes the response to a request as a file, without holding it in memory.
-    async fn save(&self, path: &str, name: &str) -> Result<(), ExportError> {
-        let truncated = |source| ExportError::Truncated { path: path.to_owned(), source };
-        let mut pieces = self.response(path).await?.into_body().into_data_stream();
-        let mut file = NewFile::create(&self.to.join(name)).await?;
-        while let Some(piece) = pieces.try_next().await.map_err(truncated)? {
-            file.write(&piece).await?;
+    /// Writes a bundle as a file, without holding it in memory.
+    async fn save(&self, bundle: &Bundle, name: &str) -> Result<(), ExportError> {
+        let (mut chunks, mut file) = (bundle.chunks(), NewFile::create(&self.to.join(name)).await?);
+        while let Some(chunk) = chunks.try_next().await? {
+            file.write(&chunk).await?;
         }
         self.finished(name, file.finish().await?);
         Ok(())
@@ -304,7 +248,7 @@ impl Export<'_> {
             format: self.options.format.name().to_owned(),
             name: self.options.name.clone(),
             id: ExportManifest::digest(&files),
-            revision: self.revision,
+            revision: self.source.catalogue.revision,
             render: self.options.render.clone(),
             options: self.options.fingerprint(),
             created: u64::try_from(created.as_millis()).unwrap_or_default(),

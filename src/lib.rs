@@ -11,6 +11,7 @@
 
 pub mod audit;
 pub mod auth;
+pub mod bundles;
 pub mod cli;
 pub mod download;
 mod environment;

@@ -1,9 +1,9 @@
 //! "Get me this image": the catalogue says what a scan is, the cache whether the image was rendered already, and if it
 //! was not, the slice is read from the store and a thread of the pool renders. A cached image costs no SQL.
 
-mod assembly;
 mod cache;
 mod catalogue;
+mod for_files;
 mod mask;
 mod poll;
 mod render;
@@ -16,7 +16,6 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-use crate::formats::npy;
 use crate::imaging::{Limits, RenderError};
 use crate::index::{IndexError, ReadTransaction, Reader};
 use crate::params::ParameterError;
@@ -24,9 +23,9 @@ use crate::spider::ScanId;
 use crate::store::{DataLocation, Store, StoreError};
 use crate::worker_pool::{BudgetError, Flow, Panicked, Pool, QueueFull, hold};
 
-pub use assembly::{Keep, Part, ReadAhead, assembled, assembled_range};
 pub use cache::CacheStatus;
 pub use catalogue::Catalogue;
+pub use for_files::{Bands, Keep};
 pub use poll::poll_snapshots;
 pub use render::{RenderedImage, Timing};
 pub use request::{RenderRequest, SliceName};
@@ -335,14 +334,6 @@ impl Renderer {
         } else {
             self.cache.kept(&render_request.key).await.map(|rendered| rendered.bytes.len() as u64)
         }
-    }
-
-    /// The file of a large array image, in parts.
-    #[must_use]
-    pub fn parts(self: &Arc<Self>, render_request: &RenderRequest) -> Vec<Part> {
-        let header = Part::ready(npy::header(render_request.element(), &render_request.canvas()));
-        let elements = Part::elements(self, render_request.clone(), Keep::No, Flow::interactive());
-        std::iter::once(header).chain(elements).collect()
     }
 }
 

@@ -12,7 +12,7 @@ mod metadata;
 mod scan_id;
 pub mod splits;
 
-pub use grading::{CONDITIONS, Condition, Grading};
+pub use grading::{CONDITIONS, Condition, Grading, NamedGrading};
 pub use hugging_face::{HuggingFaceGradings, HuggingFaceMetadata};
 pub use label::{Label, LabelClass, LabelSet};
 pub use metadata::{FIELDS, Field, FieldKind, HuggingFaceType, InvalidCell, Metadata, Value, fields_digest};

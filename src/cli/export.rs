@@ -3,15 +3,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use axum::Router;
 use clap::{Args, ValueEnum};
 
 use super::Failure;
 use super::settings::{cores, place};
 use crate::export;
 use crate::export::{ExportFormat, ExportOptions, folder};
-use crate::http;
-use crate::http::App;
 use crate::imaging::Limits;
 use crate::renderer::Renderer;
 use crate::snapshots;
@@ -139,7 +136,7 @@ pub(super) async fn publish_once(data: &Path, url: &str) -> Result<(), Failure> 
         scan_types: Vec::new(),
         scans_per_split: None,
     };
-    let (revision, known) = (export::revision(&exporter.service).await?, exporter.store.exports().await?);
+    let (revision, known) = (exporter.renderer.catalogue().revision, exporter.store.exports().await?);
     for options in [small(&options), options] {
         let is_known =
             known.iter().any(|export| (export.revision, &export.options) == (revision, &options.fingerprint()));
@@ -150,9 +147,9 @@ pub(super) async fn publish_once(data: &Path, url: &str) -> Result<(), Failure> 
     Ok(())
 }
 
-/// A service of this process alone, and where its exports go.
+/// What exports are rendered by, and where they go.
 struct Exporter {
-    service: Router,
+    renderer: Arc<Renderer>,
     store: Store,
 }
 
@@ -163,14 +160,14 @@ impl Exporter {
         let limits = Limits { max_pixels: 1 << 28 };
         let pool = Pool::new(cores(), 256)?;
         let renderer = Renderer::open(reader, store.clone(), pool, limits, CACHE_BYTES).await?;
-        Ok(Self { service: http::router(App::new(Arc::new(renderer), store.clone())), store })
+        Ok(Self { renderer: Arc::new(renderer), store })
     }
 
     /// Exports into a folder that a user named.
     async fn write_folder(&self, options: &ExportOptions, out: &Path) -> Result<(), Failure> {
         let out = std::path::absolute(out)?;
         let workplace = Workplace::new(folder::workplace(&out)?);
-        export::run(self.service.clone(), options, &workplace.0, &say).await?;
+        export::run(&self.renderer, options, &workplace.0, &say).await?;
         Ok(folder::replace(&workplace.0, &out)?)
     }
 
@@ -184,7 +181,7 @@ impl Exporter {
                 Workplace::new(scratch.folder().join("export"))
             }
         };
-        let manifest = export::run(self.service.clone(), options, &workplace.0, &say).await?;
+        let manifest = export::run(&self.renderer, options, &workplace.0, &say).await?;
         self.store.publish_export(&workplace.0, &manifest).await?;
         tracing::info!(format = manifest.format, name = manifest.name, files = manifest.files.len(), "exported");
         Ok(())

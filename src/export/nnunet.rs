@@ -11,6 +11,10 @@ use serde::Serialize;
 use serde_json::{Map, Value as Json, json};
 
 use super::{Export, ExportError};
+use crate::bundles;
+use crate::bundles::{Bundle, VolumeFormat};
+use crate::imaging::{ImageKind, ImageQuery};
+use crate::renderer::{SliceName, Snapshot};
 use crate::spider::splits::folds;
 use crate::spider::{Label, ScanId, Split, dataset};
 
@@ -26,29 +30,31 @@ struct Fold {
     val: Vec<String>,
 }
 
-pub(super) async fn export(export: &Export<'_>) -> Result<(), ExportError> {
+pub(super) async fn export(export: &Export<'_>, snapshot: Snapshot) -> Result<(), ExportError> {
     if !export.options.render.is_empty() {
         return Err(ExportError::RenderNnunet);
     }
-    let cases = cases(export).await?;
-    let labels = labels(export, &cases).await?;
+    let cases: Vec<_> = export.scans(&snapshot).await?.into_iter().map(|(row, split)| (row.scan, split)).collect();
+    let labels = labels(&snapshot, &cases).await?;
+    // An import cannot commit while the snapshot is open.
+    drop(snapshot);
     let map: Vec<_> = labels.iter().enumerate().map(|(n, label)| format!("{}:{}", label.0, n + 1)).collect();
     let map = if map.is_empty() { "native".to_owned() } else { map.join(",") };
+    let image = ImageQuery::parse_volume(ImageKind::ImageNpy, &[])?;
+    let mask = ImageQuery::parse_volume(ImageKind::MaskNpy, &[("map".to_owned(), map)])?;
     for (scan, split) in &cases {
         let set = if *split == Split::Test { "Ts" } else { "Tr" };
-        let image = format!("/v1/scans/{scan}/image.nii.gz");
-        export.save(&image, &format!("images{set}/{scan}_0000.nii.gz")).await?;
-        export.save(&format!("/v1/scans/{scan}/mask.nii.gz?map={map}"), &format!("labels{set}/{scan}.nii.gz")).await?;
+        export.save(&volume(export, *scan, &image)?, &format!("images{set}/{scan}_0000.nii.gz")).await?;
+        export.save(&volume(export, *scan, &mask)?, &format!("labels{set}/{scan}.nii.gz")).await?;
     }
     export.write("splits_final.json", json!(splits(&cases)).to_string().as_bytes()).await?;
     export.write("dataset.json", description(&cases, &labels).to_string().as_bytes()).await
 }
 
-/// Every scan that is in a split.
-async fn cases(export: &Export<'_>) -> Result<Vec<(ScanId, Split)>, ExportError> {
-    let scans = export.scans(None, "scan_id,split").await?;
-    let case = |scan: &Json| Some((scan["scan_id"].as_str()?.parse().ok()?, scan["split"].as_str()?.parse().ok()?));
-    Ok(scans.iter().filter_map(case).collect())
+fn volume(export: &Export<'_>, scan: ScanId, query: &ImageQuery) -> Result<Bundle, ExportError> {
+    let (renderer, catalogue) = (&export.source.renderer, &export.source.catalogue);
+    let first = renderer.render_request(catalogue, scan, &SliceName::Number(0), query)?;
+    Ok(bundles::volume(renderer, &first, VolumeFormat::NiftiGz)?)
 }
 
 /// The published split, then a cross-validation over its train and validation patients. What would have an empty side, as
@@ -93,14 +99,12 @@ fn description(cases: &[(ScanId, Split)], labels: &[Label]) -> Json {
 }
 
 /// Every label that occurs in a mask, smallest first.
-async fn labels(export: &Export<'_>, cases: &[(ScanId, Split)]) -> Result<Vec<Label>, ExportError> {
-    let mut found = BTreeSet::new();
+async fn labels(snapshot: &Snapshot, cases: &[(ScanId, Split)]) -> Result<Vec<Label>, ExportError> {
+    let mut labels = BTreeSet::new();
     for (scan, _) in cases {
-        let scan = export.json(&format!("/v1/scans/{scan}")).await?;
-        let labels = scan["labels"].as_array().cloned().unwrap_or_default();
-        found.extend(labels.iter().filter_map(|found: &Json| u8::try_from(found["label"].as_u64()?).ok().map(Label)));
+        labels.extend(snapshot.index.labels(*scan).await?.into_iter().map(|found| found.label));
     }
-    Ok(found.into_iter().collect())
+    Ok(labels.into_iter().collect())
 }
 
 #[cfg(test)]

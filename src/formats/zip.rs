@@ -35,9 +35,9 @@ pub struct Member {
 
 /// Bytes of an archive with these members.
 #[must_use]
-pub fn len(members: &[Member]) -> u64 {
+pub fn len<'a>(members: impl IntoIterator<Item = &'a Member>) -> u64 {
     let around = |member: &Member| LOCAL_BYTES + DESCRIPTOR_BYTES + CENTRAL_BYTES + 2 * member.name.len() as u64;
-    members.iter().map(|member| around(member) + member.len).sum::<u64>() + END_BYTES
+    members.into_iter().map(|member| around(member) + member.len).sum::<u64>() + END_BYTES
 }
 
 /// An archive being written. The caller sends, for each member: what [`Archive::begin`] gives, the member's bytes, each

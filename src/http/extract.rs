@@ -13,7 +13,7 @@ use mediatype::{MediaType, names};
 use super::limits::Limits;
 use super::responses::problem::{Code, Problem};
 use super::state::App;
-use crate::params::{Pairs, Parameter, decode};
+use crate::params::decode;
 use crate::renderer::RendererError;
 use crate::spider::{PatientId, ScanId};
 use crate::worker_pool::Flow;
@@ -216,12 +216,5 @@ impl<S: Send + Sync> FromRequestParts<S> for RawPairs {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Infallible> {
         Ok(Self(decode(parts.uri.query().unwrap_or_default())))
-    }
-}
-
-impl RawPairs {
-    /// Refuses any name that is not in `valid`, and any name given twice.
-    pub(super) fn read<'a>(&'a self, valid: &'a [Parameter]) -> Result<Pairs<'a>, Problem> {
-        Ok(Pairs::new(&self.0, valid)?)
     }
 }

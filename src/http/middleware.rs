@@ -15,13 +15,13 @@ pub(super) mod request_id;
 pub(super) mod revisions;
 pub(super) mod revocable;
 pub(super) mod trace_context;
+mod url;
 
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Instant;
 
 use axum::extract::{Request, State};
-use axum::http::uri::PathAndQuery;
-use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
+use axum::http::{HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use tracing::Instrument;
@@ -30,15 +30,14 @@ use tracing::field::Empty;
 use super::responses::caching;
 use super::responses::preconditions::Preconditions;
 use super::responses::problem::{Code, Problem};
-use super::server::Peer;
+use super::responses::provenance;
+use super::server::peer::Peer;
 use super::state::App;
+use super::state::pinned::Pinned;
 use crate::auth::Principal;
 use crate::worker_pool::Client;
 use metrics::Template;
-use revisions::Pinned;
-
-/// Version of the server; the Python client compares it with its own.
-pub(in crate::http) const VERSION: HeaderName = HeaderName::from_static("x-sagittal-version");
+use url::{Refused, address};
 
 /// Answers that take longer are worth a line in the log.
 const SLOW_SECONDS: f64 = 1.0;
@@ -63,7 +62,7 @@ async fn respond(app: App, request: Request, next: Next) -> Response {
     if let Ok(name) = request_id::CURRENT.try_with(HeaderValue::clone) {
         headers.insert(request_id::HEADER, name);
     }
-    headers.insert(VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
+    headers.insert(provenance::VERSION, HeaderValue::from_static(env!("CARGO_PKG_VERSION")));
     if app.is_stopping() {
         // The client's next request goes to a server that stays.
         headers.insert(header::CONNECTION, HeaderValue::from_static("close"));
@@ -99,7 +98,7 @@ async fn dispatch(app: &App, mut request: Request, next: Next) -> (Response, boo
     });
     let has_revision = pinned.is_some();
     let response = match pinned {
-        Some(pinned) => pinned.checked(app, response),
+        Some(pinned) => pinned.checked(app.renderer(), response),
         None => response,
     };
     (auth::while_accepted(app, principal, response), has_revision)
@@ -124,15 +123,6 @@ fn client(request: &Request) -> Client {
     Client { principal: hash.finish(), connection: peer.map_or(0, |peer| peer.connection) }
 }
 
-/// Why a request goes no further: the answer to it.
-pub(super) type Refused = Box<Response>;
-
-impl From<Problem> for Refused {
-    fn from(problem: Problem) -> Self {
-        Box::new(problem.into_response())
-    }
-}
-
 fn check_url_length(app: &App, request: &Request) -> Result<(), Refused> {
     let (len, most) = (address(request.uri()).len(), app.limits().url_bytes);
     if len <= most {
@@ -140,16 +130,4 @@ fn check_url_length(app: &App, request: &Request) -> Result<(), Refused> {
     }
     let detail = format!("the URL has {len} bytes; at most {most} are read");
     Err(Problem::new(Code::UrlTooLong, detail).into())
-}
-
-/// Path and query, as sent.
-pub(super) fn address(uri: &Uri) -> &str {
-    uri.path_and_query().map_or(uri.path(), PathAndQuery::as_str)
-}
-
-/// The request goes on as if it had been sent to this address, a part of its own.
-pub(super) fn rewrite_url(request: &mut Request, address: &str) -> Result<(), Refused> {
-    let invalid = |_| Problem::new(Code::InvalidPath, "the URL cannot be read");
-    *request.uri_mut() = address.parse().map_err(invalid)?;
-    Ok(())
 }

@@ -10,11 +10,11 @@ use schemars::transform::RecursiveTransform;
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde_json::{Map, Value as Json, json};
 
-use super::responses::caching::Validator;
 use super::responses::files::InMemoryFile;
 use super::responses::headers;
 use super::responses::headers::{EVERY_RESPONSE, RANGES, VALIDATORS};
 use super::responses::problem::{Code, ProblemBody};
+use super::responses::validator::Validator;
 use super::routes::route::{BodyOf, Operation, Route};
 use crate::params::{Form, Parameter};
 use crate::spider::{Label, ScanId, dataset};

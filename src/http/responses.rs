@@ -10,3 +10,4 @@ pub(super) mod headers;
 pub(super) mod preconditions;
 pub(super) mod problem;
 pub(super) mod provenance;
+pub(super) mod validator;

@@ -12,6 +12,7 @@ pub(super) mod images;
 pub(super) mod labels;
 pub(super) mod links;
 pub(super) mod listing;
+pub(super) mod metrics;
 pub(super) mod pages;
 pub(super) mod patches;
 pub(super) mod patients;
@@ -29,11 +30,12 @@ pub(super) mod zarr;
 
 use axum::routing::get;
 
-use super::middleware::{auth, metrics};
+use super::middleware::auth;
 use super::openapi::AnyObject;
 use super::responses::headers::{FILE_NAME, PAGE, PLACE, SAMPLES};
 use super::responses::problem::Code;
 use super::viewer;
+use crate::bundles::StreamQuery;
 use crate::imaging::{ImageKind, PairQuery};
 use crate::query::Table;
 use audit::AuditBody;
@@ -170,7 +172,7 @@ pub(super) fn table() -> Vec<Route> {
             (TRAINING, "get_stream", "Stream samples for WebDataset: shuffled, shared, resumable"),
             "application/x-tar",
         )
-        .taking(&training::stream_parameters())
+        .taking(&StreamQuery::parameters())
         .with_ranges()
         .sending(&[&SAMPLES[..], &FILE_NAME].concat())
         .failing(&OF_RENDERING)

@@ -3,6 +3,7 @@
 
 pub(super) mod head_timer;
 pub(super) mod lingering_close;
+pub(super) mod peer;
 pub(super) mod request_body;
 pub(super) mod shared_stream;
 pub(super) mod slow_reader;
@@ -29,6 +30,7 @@ use super::router;
 use super::state::App;
 use head_timer::HeadTimer;
 use lingering_close::LingeringClose;
+use peer::Peer;
 use request_body::RequestBody;
 use shared_stream::SharedStream;
 use slow_reader::{MinimumReadRate, ReadRate};
@@ -99,14 +101,6 @@ struct Server {
 #[derive(Debug, thiserror::Error)]
 #[error("the client closed the connection before its response began")]
 struct ClientGone;
-
-/// The other end of the connection that a request came on.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Peer {
-    pub(super) address: IpAddr,
-    /// A number that no other connection has.
-    pub(super) connection: u64,
-}
 
 impl Server {
     fn new(app: App, connections: Connections) -> Self {

@@ -1,37 +1,35 @@
 pub(super) mod locks;
+pub(super) mod pinned;
+pub(super) mod table_files;
+mod zipped_volumes;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, Uri};
+use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
-use moka::sync::Cache;
 use serde::Serialize;
 
-use super::extract::RawPairs;
 use super::limits::Limits;
 use super::middleware::cors::AllowedOrigins;
 use super::middleware::metrics::Metrics;
-use super::middleware::revisions::Pinned;
 use super::responses::documents::{Answer, Documents};
-use super::responses::entity_tag::EntityTag;
-use super::responses::files::digest_of;
+use super::responses::files;
+use super::responses::files::Digests;
 use super::responses::problem::{Code, Problem};
 use super::routes::hub::{Repositories, repositories};
-use super::routes::tables::Files;
-use super::routes::training::Samples;
-use super::routes::volumes::ZippedVolumes;
 use crate::auth::Authenticator;
+use crate::bundles::{Bundle, SampleCache};
 use crate::index::{ScanRow, VolumeFacts};
-use crate::params::{Pairs, Parameter};
-use crate::renderer::{Catalogue, Part, Renderer, RendererError, Snapshot};
+use crate::params::{Pairs, Parameter, decode};
+use crate::renderer::{Catalogue, Renderer, RendererError, Snapshot};
 use crate::spider::ScanId;
 use crate::store::Store;
-
-/// Digests that are remembered.
-const DIGESTS: u64 = 10_000;
+use pinned::Pinned;
+use table_files::TableFiles;
+use zipped_volumes::ZippedVolumes;
 
 /// How often a response is made from scans that are imported anew meanwhile.
 const ATTEMPTS: usize = 4;
@@ -50,10 +48,10 @@ struct Shared {
     renderer: Arc<Renderer>,
     store: Store,
     documents: Documents,
-    files: Files,
+    table_files: TableFiles,
     zipped_volumes: ZippedVolumes,
-    digests: Cache<String, HeaderValue>,
-    samples: Samples,
+    digests: Digests,
+    samples: Arc<SampleCache>,
     repositories: Repositories,
     metrics: Metrics,
     is_stopping: AtomicBool,
@@ -74,10 +72,10 @@ impl App {
                 renderer,
                 store,
                 documents: Documents::new(plan.documents),
-                files: Files::new(plan.tables),
+                table_files: TableFiles::new(plan.tables),
                 zipped_volumes: ZippedVolumes::new(plan.volumes),
-                digests: Cache::new(DIGESTS),
-                samples: Samples::new(plan.samples),
+                digests: Digests::default(),
+                samples: Arc::new(SampleCache::new(plan.samples)),
                 repositories: repositories(),
             }),
         }
@@ -131,23 +129,8 @@ impl App {
     }
 
     /// What samples of streams say of their scans.
-    pub(super) fn samples(&self) -> &Samples {
+    pub(super) fn samples(&self) -> &Arc<SampleCache> {
         &self.shared.samples
-    }
-
-    /// The digest of the file with this tag, which these parts make; made once.
-    pub(super) async fn digest(
-        &self,
-        tag: &EntityTag,
-        parts: impl Iterator<Item = Part> + Send + 'static,
-    ) -> Result<HeaderValue, Problem> {
-        let key = tag.header().to_str().unwrap_or_default().to_owned();
-        if let Some(digest) = self.shared.digests.get(&key) {
-            return Ok(digest);
-        }
-        let digest = digest_of(self.renderer().read_ahead(), parts).await?;
-        self.shared.digests.insert(key, digest.clone());
-        Ok(digest)
     }
 
     /// Where exports lie.
@@ -161,8 +144,8 @@ impl App {
     }
 
     /// Recent tables as files.
-    pub(super) fn files(&self) -> &Files {
-        &self.shared.files
+    pub(super) fn table_files(&self) -> &TableFiles {
+        &self.shared.table_files
     }
 
     /// Recent volumes as `.nii.gz`.
@@ -187,7 +170,7 @@ pub(super) async fn known_volume(snapshot: &Snapshot, scan: ScanId) -> Result<Vo
 pub(super) struct ApiRequest {
     pub(super) app: App,
     pub(super) uri: Uri,
-    pairs: RawPairs,
+    pairs: Vec<(String, String)>,
     pub(super) method: Method,
     pub(super) headers: HeaderMap,
     pub(super) catalogue: Arc<Catalogue>,
@@ -199,7 +182,7 @@ impl FromRequestParts<App> for ApiRequest {
 
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Self::Rejection> {
         let State(app) = State::<App>::from_request_parts(parts, app).await?;
-        let pairs = RawPairs::from_request_parts(parts, &app).await?;
+        let pairs = decode(parts.uri.query().unwrap_or_default());
         let pinned = parts.extensions.get::<Pinned>().cloned();
         let catalogue =
             pinned.as_ref().map_or_else(|| app.renderer().catalogue(), |pinned| Arc::clone(&pinned.catalogue));
@@ -211,17 +194,17 @@ impl FromRequestParts<App> for ApiRequest {
 impl ApiRequest {
     /// Holds the query against the parameters that are valid here.
     pub(super) fn parameters<'a>(&'a self, valid: &'a [Parameter]) -> Result<Pairs<'a>, Problem> {
-        self.pairs.read(valid)
+        Ok(Pairs::new(&self.pairs, valid)?)
     }
 
     /// The query as sent, percent-decoded.
     pub(super) fn raw_pairs(&self) -> &[(String, String)] {
-        &self.pairs.0
+        &self.pairs
     }
 
     /// A parameter on which the valid ones depend.
     pub(super) fn value_of(&self, name: &str) -> Option<&str> {
-        self.pairs.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+        self.pairs.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
     }
 
     /// Path and query, as sent.
@@ -247,6 +230,11 @@ impl ApiRequest {
     ) -> Result<Response, Problem> {
         let (documents, budget) = (&self.app.shared.documents, self.app.renderer().pool().budget());
         documents.answer(&self.uri, self.catalogue.revision, &self.headers, budget, make).await
+    }
+
+    /// Sends a bundle of the catalogue with this revision, or the requested range of it.
+    pub(super) async fn send(&self, bundle: &Bundle, revision: u64) -> Result<Response, Problem> {
+        files::send(&self.headers, bundle, revision, &self.app.shared.digests).await
     }
 
     /// What was found in the catalogue, or why it is not there: the catalogue has scans with a volume only, and the index tells a

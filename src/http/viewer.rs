@@ -7,9 +7,9 @@ use axum::response::Response;
 use bytes::Bytes;
 
 use super::extract::AssetPath;
-use super::responses::caching::Validator;
 use super::responses::files::InMemoryFile;
 use super::responses::problem::{Code, Problem};
+use super::responses::validator::Validator;
 
 /// What the page may do: load from this server, ask this server, and be nobody's frame. Nothing inline runs or styles.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; \

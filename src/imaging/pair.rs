@@ -58,6 +58,20 @@ impl PairQuery {
 }
 
 impl ImageQuery {
+    /// Reads the parameters of an image and of its mask, both as PNG, from among others, which are left to the caller. Each
+    /// gets those that it has; values of masks are never interpolated.
+    ///
+    /// # Errors
+    /// As of [`ImageQuery::parse`].
+    pub fn parse_pngs(pairs: &[(String, String)]) -> Result<(Self, Self), ParameterError> {
+        let of = |kind: ImageKind| {
+            let is_known = |name: &str| kind.parameters().iter().any(|parameter| parameter.name == name);
+            let own = pairs.iter().filter(|(name, _)| is_known(name) && !(kind.is_mask() && name == "filter"));
+            Self::parse(kind, &own.cloned().collect::<Vec<_>>())
+        };
+        Ok((of(ImageKind::ImagePng)?, of(ImageKind::MaskPng)?))
+    }
+
     /// Reads the parameters of a whole volume: those of its slices, but with native size as the default.
     ///
     /// # Errors

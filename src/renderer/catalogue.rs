@@ -93,6 +93,14 @@ impl Catalogue {
         self.scans.values().map(|scan| &scan.group)
     }
 
+    /// The imported scans, in their natural order.
+    #[must_use]
+    pub fn scan_ids(&self) -> Vec<ScanId> {
+        let mut scans: Vec<_> = self.scans.keys().copied().collect();
+        scans.sort_unstable();
+        scans
+    }
+
     /// Number of scans of which there are images.
     #[must_use]
     pub fn len(&self) -> usize {

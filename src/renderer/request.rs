@@ -6,7 +6,7 @@ use crate::formats::npy;
 use crate::imaging::{ImageKind, ImageQuery, ImageRequest, MONTAGE_SLICES, NPY, PNG};
 use crate::index::Reader;
 use crate::spider::ScanId;
-use crate::volume::{Affine, ElementType};
+use crate::volume::{Affine, ElementType, Geometry};
 
 /// A slice as a path names it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -101,6 +101,12 @@ impl RenderRequest {
     #[must_use]
     pub fn scan(&self) -> ScanId {
         self.key.scan
+    }
+
+    /// Shape and place of the scan in canonical layout.
+    #[must_use]
+    pub fn geometry(&self) -> &Geometry {
+        &self.scan.geometry
     }
 
     /// Whether the image is an array that is rendered in several bands, which are sent one by one.

@@ -7,7 +7,7 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::catalogue::CataloguedScan;
-use super::{Catalogue, Part, Renderer, RendererError};
+use super::{Catalogue, Renderer, RendererError};
 use crate::spider::ScanId;
 use crate::store::{Array, StoredSlice};
 use crate::volume::{Axis, ElementType, Geometry, Orientation, Volume};
@@ -52,6 +52,19 @@ impl SourceVolume {
         let shape = self.scan.facts.shape;
         let plane: usize = (0..3).filter(|&axis| axis != self.slowest()).map(|axis| shape[axis]).product();
         plane * self.element.size()
+    }
+
+    /// The planes that are made at once.
+    pub fn bands(&self) -> impl Iterator<Item = Range<usize>> + use<> {
+        let count = self.scan.facts.shape[self.slowest()];
+        let at_once = (BAND_BYTES / self.plane_bytes().max(1)).max(1);
+        (0..count).step_by(at_once).map(move |first| first..(first + at_once).min(count))
+    }
+
+    /// Length of some planes.
+    #[must_use]
+    pub fn band_bytes(&self, planes: &Range<usize>) -> u64 {
+        (planes.len() * self.plane_bytes()) as u64
     }
 
     /// The canonical slices, rows and columns of which some planes of the file consist.
@@ -102,30 +115,17 @@ fn labels_as(element: ElementType, labels: Vec<u8>) -> Vec<u8> {
 }
 
 impl Renderer {
-    /// The voxels of a volume in file order, band by band.
-    pub fn source_parts(
-        self: &Arc<Self>,
-        volume: &SourceVolume,
-        flow: Flow,
-    ) -> impl Iterator<Item = Part> + Send + use<> {
-        let (renderer, volume) = (Arc::clone(self), volume.clone());
-        let (count, plane) = (volume.scan.facts.shape[volume.slowest()], volume.plane_bytes());
-        let at_once = (BAND_BYTES / plane.max(1)).max(1);
-        (0..count).step_by(at_once).map(move |first| {
-            let planes = first..(first + at_once).min(count);
-            let (renderer, volume) = (Arc::clone(&renderer), volume.clone());
-            let len = (planes.len() * plane) as u64;
-            Part::later(Some(len), async move { renderer.source_band(volume, planes, len, flow).await })
-        })
-    }
-
-    async fn source_band(
+    /// The voxels of some planes of a volume, in file order.
+    ///
+    /// # Errors
+    /// [`RendererError`].
+    pub async fn source_band(
         &self,
         volume: SourceVolume,
         planes: Range<usize>,
-        len: u64,
         flow: Flow,
     ) -> Result<Bytes, RendererError> {
+        let len = volume.band_bytes(&planes);
         let slice_len = volume.slice_bytes();
         let _slot = self.pool.admit(flow.class)?;
         // The band in both orders, and a slice as stored and decoded.

@@ -31,6 +31,27 @@ pub struct Grading {
     pub pfirrmann: Option<u8>,
 }
 
+/// A grading with the names of what it grades.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
+#[schemars(rename = "GradingBody")]
+pub struct NamedGrading {
+    #[serde(flatten)]
+    grading: Grading,
+    /// The disc's value in the masks; null for level 0, which has none.
+    label: Option<Label>,
+    /// Assumes that the patient has no transitional vertebra.
+    level_name: Option<String>,
+}
+
+impl NamedGrading {
+    /// Names the disc of a grading.
+    #[must_use]
+    pub fn new(grading: &Grading) -> Self {
+        let label = grading.mask_label();
+        Self { grading: *grading, label, level_name: label.and_then(Label::name) }
+    }
+}
+
 /// One graded condition.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Condition {

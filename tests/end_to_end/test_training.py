@@ -25,7 +25,7 @@ from test_store import damaged
 # Odd sizes, so that few pixels lie just between two voxels.
 SHOWN = [{"size": "native"}, {"size": 255}, {"size": 127, "layout": "stored"}, {"size": 97, "preset": "hf"}]
 SHOWN += [{"size": 255, "fit": "contain"}, {"size": 127, "fit": "cover"}, {"spacing": 1.3}]
-SENT = ["image.npy?size=native", "mask.npy?size=100", "image.nii", "mask.nii", "image.nii.gz", "mask.nii.gz", "image.mha", "mask.mha", "stream.tar"]
+SENT = ["image.npy?size=native", "mask.npy?size=100", "image.nii", "mask.nii", "image.nii.gz", "mask.nii.gz", "image.mha", "mask.mha", "slices/mid/pair.npz", "stream.tar"]
 STREAM = {"size": 64, "seed": 3}
 SCAN, LABEL = ("patient_id", "scan_type", "split"), ("label", "class", "name", "pixels")
 

@@ -23,9 +23,10 @@ fn table() -> BTreeMap<String, BTreeSet<String>> {
     modules
 }
 
-const ALL: [&str; 21] = [
+const ALL: [&str; 22] = [
     "audit",
     "auth",
+    "bundles",
     "cli",
     "download",
     "environment",

@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::revocable::RevocableBody;
-use super::{Refused, address, rewrite_url};
+use super::url::{Refused, address, rewrite_url};
 use crate::auth::{Authenticator, MAX_SIGNED_SECONDS, Principal, Signature, SignatureError};
 use crate::http::responses::caching::Caching;
 use crate::http::responses::problem::{Code, Problem};

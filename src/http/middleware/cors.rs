@@ -2,12 +2,10 @@
 
 use std::time::Duration;
 
-use super::VERSION;
-use crate::http::responses::provenance;
-use crate::http::routes::training::SAMPLES;
-use crate::http::routes::volumes::SOURCE_SHA256;
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
+
+use crate::http::responses::provenance;
 
 /// The origins whose pages may read responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,9 +88,9 @@ pub(in crate::http) fn layer(allowed: &AllowedOrigins) -> CorsLayer {
         provenance::SCAN,
         provenance::SLICES,
         provenance::AFFINE,
-        SOURCE_SHA256,
-        VERSION,
-        SAMPLES,
+        provenance::SOURCE_SHA256,
+        provenance::VERSION,
+        provenance::SAMPLES,
         HeaderName::from_static("x-sagittal-slope"),
         HeaderName::from_static("x-sagittal-intercept"),
         HeaderName::from_static("x-sagittal-spacing-mm"),

@@ -1,10 +1,10 @@
-//! `GET /metrics`: what the service does, in numbers, as OpenMetrics 1.0 has it (what Prometheus reads).
+//! What the service does, in numbers, as OpenMetrics 1.0 has it (what Prometheus reads).
 
 use std::fmt;
 use std::sync::Arc;
 
-use axum::extract::{MatchedPath, Request, State};
-use axum::http::{Method, StatusCode, header};
+use axum::extract::{MatchedPath, Request};
+use axum::http::{Method, StatusCode};
 use axum::middleware::Next;
 use axum::response::Response;
 use prometheus_client::collector::Collector;
@@ -16,12 +16,10 @@ use prometheus_client::metrics::gauge::{ConstGauge, Gauge};
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use crate::http::responses::caching::Caching;
-use crate::http::responses::problem::Problem;
-use crate::http::state::App;
+use crate::auth::TokenFile;
+use crate::index::DatasetCount;
 use crate::renderer::Renderer;
 
-const MEDIA_TYPE: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 const PREFIX: &str = "sagittal";
 
 /// Upper edges of the latency histogram, in seconds: from a cached image to a query about a whole table.
@@ -146,7 +144,25 @@ impl Metrics {
         self.answered.get_or_create(&Answered { route, method, status: status.as_u16() }).inc();
     }
 
-    fn text(&self) -> Result<String, fmt::Error> {
+    /// Takes over what the index says.
+    pub(in crate::http) fn set_data(&self, revision: u64, counts: &[DatasetCount]) {
+        let sum = |of: fn(&DatasetCount) -> u64| counts.iter().map(of).sum::<u64>().cast_signed();
+        self.scans.set(sum(|count| count.scans));
+        self.imported.set(sum(|count| count.volumes));
+        self.slices.set(sum(|count| count.slices));
+        self.revision.set(revision.cast_signed());
+    }
+
+    /// Takes over what the token file says.
+    pub(in crate::http) fn set_tokens(&self, file: &TokenFile) {
+        let tokens = file.tokens();
+        self.tokens.set(tokens.len() as i64);
+        self.skipped_token_lines.set(tokens.skipped_lines().len() as i64);
+        self.is_token_file_stale.set(file.is_stale().into());
+    }
+
+    /// Everything, as Prometheus reads it.
+    pub(in crate::http) fn text(&self) -> Result<String, fmt::Error> {
         let mut text = String::new();
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
@@ -159,25 +175,6 @@ pub(in crate::http) async fn note_template(request: Request, next: Next) -> Resp
     let mut response = next.run(request).await;
     response.extensions_mut().insert(template);
     response
-}
-
-/// `GET /metrics`
-pub(in crate::http) async fn show(State(app): State<App>) -> Result<Response, Problem> {
-    let snapshot = app.renderer().snapshot().await?;
-    let (counts, metrics) = (snapshot.index.counts().await?, app.metrics());
-    let sum = |of: fn(&crate::index::DatasetCount) -> u64| counts.iter().map(of).sum::<u64>().cast_signed();
-    metrics.scans.set(sum(|count| count.scans));
-    metrics.imported.set(sum(|count| count.volumes));
-    metrics.slices.set(sum(|count| count.slices));
-    metrics.revision.set(snapshot.catalogue.revision.cast_signed());
-    if let Some(authenticator) = app.authenticator() {
-        let (file, tokens) = (authenticator.token_file(), authenticator.token_file().tokens());
-        metrics.tokens.set(tokens.len() as i64);
-        metrics.skipped_token_lines.set(tokens.skipped_lines().len() as i64);
-        metrics.is_token_file_stale.set(file.is_stale().into());
-    }
-    let text = metrics.text().map_err(|error| Problem::internal(&error))?;
-    Ok(Caching::NO_STORE.attach(([(header::CONTENT_TYPE, MEDIA_TYPE)], text)))
 }
 
 /// What the renderer counts itself.

@@ -1,28 +1,15 @@
 //! `/r/{revision}/…`: every resource of the data once more under the revision of the data, so that a cache may keep the response
 //! for ever. A revision that has passed is gone: its data are not there any more, and other bytes are never sent for it.
 
-use std::sync::Arc;
-
 use axum::extract::Request;
-use axum::http::StatusCode;
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::{Refused, address, rewrite_url};
+use super::url::{Refused, address, rewrite_url};
 use crate::http::responses::problem::{Code, Problem};
 use crate::http::state::App;
+use crate::http::state::pinned::{PREFIX, Pinned};
 use crate::params::plain;
-use crate::renderer::Catalogue;
-
-const PREFIX: &str = "/r/";
-
-/// The revision that a request's URL names, with the data of it.
-#[derive(Debug, Clone)]
-pub(in crate::http) struct Pinned {
-    pub(in crate::http) catalogue: Arc<Catalogue>,
-    /// Path and query after the revision.
-    target: String,
-}
 
 /// Takes the revision off the request's URL. `None` when it had none.
 pub(in crate::http) async fn pin(app: &App, request: &mut Request) -> Result<Option<Pinned>, Refused> {
@@ -51,32 +38,6 @@ pub(in crate::http) async fn pin(app: &App, request: &mut Request) -> Result<Opt
     rewrite_url(request, &pinned.target)?;
     request.extensions_mut().insert(pinned.clone());
     Ok(Some(pinned))
-}
-
-impl Pinned {
-    /// The same resource under another revision.
-    fn url(&self, revision: u64) -> String {
-        format!("{PREFIX}{revision}{}", self.target)
-    }
-
-    /// That the revision has passed, now that there is this one.
-    pub(in crate::http) fn gone(&self, current: u64) -> Problem {
-        let detail = format!(
-            "the data have changed since this revision and are at {current} now; what is kept of this one stays valid, but \
-             it cannot be requested any more"
-        );
-        Problem::new(Code::RevisionGone, detail).at_current(&self.url(current))
-    }
-
-    /// The response, unless it failed because the revision passed in the middle of it.
-    pub(in crate::http) fn checked(&self, app: &App, response: Response) -> Response {
-        let current = app.renderer().catalogue().revision;
-        let has_passed = current != self.catalogue.revision;
-        if has_passed && response.status() == StatusCode::SERVICE_UNAVAILABLE {
-            return self.gone(current).into_response();
-        }
-        response
-    }
 }
 
 /// Keeps resources that do not depend on the data from being requested under a revision of them.

@@ -8,9 +8,10 @@ use bytes::Bytes;
 use moka::sync::Cache;
 use serde::Serialize;
 
-use super::caching::{CachePolicy, Caching, Validator};
+use super::caching::{CachePolicy, Caching};
 use super::entity_tag::EntityTag;
 use super::problem::Problem;
+use super::validator::Validator;
 use crate::http::state::locks::Locks;
 use crate::renderer::{RendererError, Snapshot};
 use crate::worker_pool::{Budget, Flow};

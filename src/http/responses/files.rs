@@ -1,5 +1,5 @@
-//! Parts of files (RFC 9110 section 14): single byte ranges, and `If-Range` so that a download never continues with another
-//! file's bytes.
+//! Files and ranges of them (RFC 9110 section 14): single byte ranges, and `If-Range` so that a download never continues with
+//! another file's bytes.
 
 use std::ops::Range;
 use std::time::SystemTime;
@@ -10,25 +10,27 @@ use axum::response::{IntoResponse, Response};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt};
+use futures_util::{StreamExt, TryStreamExt};
+use moka::sync::Cache;
 use sha2::{Digest, Sha256};
 
 use super::byte_range::ByteRange;
-use super::caching::{CachePolicy, Caching, Validator};
+use super::caching::{CachePolicy, Caching};
+use super::entity_tag::EntityTag;
 use super::preconditions::if_range_holds;
 use super::problem::{Code, Problem};
-use crate::http::state::App;
-use crate::renderer::{Part, ReadAhead, RendererError, assembled, assembled_range};
+use super::validator::Validator;
+use crate::bundles::{Bundle, Chunks};
+use crate::renderer::RendererError;
 
 /// Files of more bytes are sent without their digest: they would have to be made twice.
 const LARGEST_DIGESTED: u64 = 64 << 20;
 
-/// What a request asks of a file of `len` bytes.
-pub(in crate::http) fn requested_range(request: &HeaderMap, validator: &Validator, len: u64) -> ByteRange {
-    let same_file = if_range_holds(request, validator, SystemTime::now());
-    let range = request.get(header::RANGE).and_then(|value: &HeaderValue| value.to_str().ok());
-    range.filter(|_| same_file).map_or(ByteRange::Whole, |range| ByteRange::of(range, len))
-}
+/// Bytes of an archive at most: below what a ZIP file without extensions can say.
+const LARGEST_ARCHIVE: u64 = 3 << 30;
+
+/// Digests that are remembered.
+const DIGESTS: u64 = 10_000;
 
 /// The response that the request's conditions give to a file before it is made; `None` when it has to be made.
 pub(in crate::http) fn decided(validator: &Validator, request: &HeaderMap) -> Option<Response> {
@@ -38,6 +40,63 @@ pub(in crate::http) fn decided(validator: &Validator, request: &HeaderMap) -> Op
 /// What a file says of itself to caches.
 fn caching(validator: &Validator) -> Caching {
     Caching::new(CachePolicy::Revalidate, validator.clone())
+}
+
+/// The range that a request wants of a file of `len` bytes, `None` for all of it; or the response to a request that gets
+/// nothing of it, because it has the file already, or because its conditions or its range do not hold.
+pub(in crate::http) fn requested(
+    request: &HeaderMap,
+    validator: &Validator,
+    len: u64,
+) -> Result<Option<Range<u64>>, Box<Response>> {
+    if let Some(response) = decided(validator, request) {
+        return Err(response.into());
+    }
+    match requested_range(request, validator, len) {
+        ByteRange::Whole => Ok(None),
+        ByteRange::Part(range) => Ok(Some(range)),
+        ByteRange::Nothing => Err(range_not_satisfiable(len).into()),
+    }
+}
+
+fn requested_range(request: &HeaderMap, validator: &Validator, len: u64) -> ByteRange {
+    let same_file = if_range_holds(request, validator, SystemTime::now());
+    let range = request.get(header::RANGE).and_then(|value: &HeaderValue| value.to_str().ok());
+    range.filter(|_| same_file).map_or(ByteRange::Whole, |range| ByteRange::of(range, len))
+}
+
+/// 416: the range lies beyond the end of the file.
+fn range_not_satisfiable(len: u64) -> Response {
+    let detail = format!("the file has {len} bytes, and none of them are in the requested range");
+    let problem = Problem::new(Code::RangeNotSatisfiable, detail);
+    ([(header::CONTENT_RANGE, format!("bytes */{len}"))], problem).into_response()
+}
+
+/// A file of `len` bytes, or a range of it, with this body.
+pub(in crate::http) fn sized(
+    validator: &Validator,
+    media_type: &'static str,
+    len: u64,
+    range: Option<Range<u64>>,
+    body: impl Into<Body>,
+) -> Response {
+    let mut response = with_type(validator, media_type, "bytes", body.into());
+    let is_part = range.is_some();
+    let Range { start, end } = range.unwrap_or(0..len);
+    response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(end - start));
+    if is_part {
+        let range = HeaderValue::try_from(format!("bytes {start}-{}/{len}", end - 1));
+        response.headers_mut().extend(range.map(|range| (header::CONTENT_RANGE, range)));
+        *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+    }
+    response
+}
+
+fn with_type(validator: &Validator, media_type: &'static str, ranges: &'static str, body: Body) -> Response {
+    let mut response = caching(validator).attach(body);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
+    response
 }
 
 /// A file in memory.
@@ -51,137 +110,76 @@ pub(in crate::http) struct InMemoryFile {
 impl InMemoryFile {
     /// All of the file, or the part of it that is requested.
     pub(in crate::http) fn answer(self, request: &HeaderMap) -> Response {
-        if let Some(response) = decided(&self.validator, request) {
-            return response;
-        }
-        let len = self.bytes.len() as u64;
-        let response = match requested_range(request, &self.validator, len) {
-            ByteRange::Whole => self.bytes.into_response(),
-            ByteRange::Part(part) => {
-                let range = format!("bytes {}-{}/{len}", part.start, part.end - 1);
-                let bytes = self.bytes.slice(part.start as usize..part.end as usize);
-                (StatusCode::PARTIAL_CONTENT, [(header::CONTENT_RANGE, range)], bytes).into_response()
+        let Self { bytes, media_type, validator } = self;
+        let len = bytes.len() as u64;
+        match requested(request, &validator, len) {
+            Err(response) => *response,
+            Ok(None) => sized(&validator, media_type, len, None, bytes),
+            Ok(Some(range)) => {
+                let part = bytes.slice(range.start as usize..range.end as usize);
+                sized(&validator, media_type, len, Some(range), part)
             }
-            ByteRange::Nothing => return range_not_satisfiable(len),
-        };
-        let mut response = caching(&self.validator).attach(response);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
-        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-        response
-    }
-}
-
-/// A file that is sent while it is made.
-#[derive(Debug, Clone)]
-pub(in crate::http) struct StreamedFile {
-    /// Known for every format whose members are not compressed.
-    pub(in crate::http) len: Option<u64>,
-    pub(in crate::http) validator: Validator,
-    pub(in crate::http) media_type: &'static str,
-}
-
-impl StreamedFile {
-    /// The requested part of the file that these parts make. `parts` may be called twice: a client that wants the
-    /// file's digest (`Want-Repr-Digest`, RFC 9530) has it made once for that.
-    pub(in crate::http) async fn answer<I: Iterator<Item = Part> + Send + 'static>(
-        self,
-        app: &App,
-        request: &HeaderMap,
-        parts: impl Fn() -> I,
-    ) -> Result<Response, Problem> {
-        let Some(len) = self.len else {
-            let body = Body::from_stream(assembled(app.renderer().read_ahead(), parts()).inspect_err(stream_error));
-            return Ok(self.unsized_answer(request, body));
-        };
-        if let Some(response) = decided(&self.validator, request) {
-            return Ok(response);
         }
-        let range = match requested_range(request, &self.validator, len) {
-            ByteRange::Whole => 0..len,
-            ByteRange::Part(part) => part,
-            ByteRange::Nothing => return Ok(range_not_satisfiable(len)),
-        };
-        let digest = if wants_digest(request) && len <= LARGEST_DIGESTED {
-            Some(app.digest(&self.validator.tag, parts()).await?)
-        } else {
-            None
-        };
-        let chunks = assembled_range(app.renderer().read_ahead(), parts(), range.clone());
-        let body = Body::from_stream(chunks.inspect_err(stream_error));
-        let mut response = self.partial(len, range, body);
-        response.headers_mut().extend(digest.map(|digest| (HeaderName::from_static("repr-digest"), digest)));
-        Ok(response)
-    }
-
-    /// The requested part of a file of known length that can only be made from its beginning, or 304.
-    pub(in crate::http) fn answer_in_order(
-        self,
-        request: &HeaderMap,
-        chunks: impl Stream<Item = Result<Bytes, RendererError>> + Send + 'static,
-    ) -> Response {
-        let len = self.len.unwrap_or(0);
-        if let Some(response) = decided(&self.validator, request) {
-            return response;
-        }
-        let range = match requested_range(request, &self.validator, len) {
-            ByteRange::Whole => 0..len,
-            ByteRange::Part(part) => part,
-            ByteRange::Nothing => return range_not_satisfiable(len),
-        };
-        self.partial(len, range.clone(), Body::from_stream(cut(chunks, range).inspect_err(stream_error)))
-    }
-
-    /// A body that is the whole file or a part of it.
-    fn partial(&self, len: u64, range: Range<u64>, body: Body) -> Response {
-        let mut response = Response::new(body);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_LENGTH, HeaderValue::from(range.end - range.start));
-        if range != (0..len) {
-            let told = format!("bytes {}-{}/{len}", range.start, range.end - 1);
-            headers.extend(HeaderValue::try_from(told).map(|told| (header::CONTENT_RANGE, told)));
-            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
-        }
-        self.headed(response)
-    }
-
-    /// The whole of a file whose length is not known.
-    pub(in crate::http) fn unsized_answer(&self, request: &HeaderMap, body: Body) -> Response {
-        decided(&self.validator, request).unwrap_or_else(|| self.headed(Response::new(body)))
-    }
-
-    fn headed(&self, response: Response) -> Response {
-        let mut response = caching(&self.validator).attach(response);
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
-        let ranges = if self.len.is_some() { "bytes" } else { "none" };
-        headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static(ranges));
-        response
     }
 }
 
-/// The bytes of a stream that lie in a range. What lies behind it is not made.
-fn cut(
-    chunks: impl Stream<Item = Result<Bytes, RendererError>>,
-    range: Range<u64>,
-) -> impl Stream<Item = Result<Bytes, RendererError>> {
-    let placed = chunks.scan(0, |end, chunk| {
-        let start = *end;
-        *end += chunk.as_ref().map_or(0, |bytes| bytes.len() as u64);
-        std::future::ready(Some((start, chunk)))
-    });
-    let Range { start: first, end: last } = range;
-    let wanted = placed.take_while(move |(start, _)| std::future::ready(*start < last));
-    wanted.filter_map(move |(start, chunk)| {
-        let within = |at: u64, len: usize| at.saturating_sub(start).min(len as u64) as usize;
-        let cut = chunk.map(|bytes| bytes.slice(within(first, bytes.len())..within(last, bytes.len())));
-        std::future::ready(Some(cut).filter(|cut| cut.as_ref().map_or(true, |bytes| !bytes.is_empty())))
-    })
+/// A file that is streamed and whose length is not known.
+pub(in crate::http) fn unsized_file(validator: &Validator, media_type: &'static str, body: Body) -> Response {
+    with_type(validator, media_type, "none", body)
 }
 
-/// The client sees a connection that ends early; the log says why.
-pub(in crate::http) fn stream_error(error: &RendererError) {
-    tracing::error!(error = error as &dyn std::error::Error, "a file broke off");
+/// The validator of a bundle of the data at this revision.
+pub(in crate::http) fn validator(bundle: &Bundle, revision: u64) -> Validator {
+    let version: Vec<_> = bundle.version().iter().map(String::as_str).collect();
+    Validator::of_revision(EntityTag::of(&version), revision)
+}
+
+/// A bundle, or the requested range of it, sent while it is made. A client that wants its digest (`Want-Repr-Digest`, RFC
+/// 9530) has it made once for that.
+pub(in crate::http) async fn send(
+    request: &HeaderMap,
+    bundle: &Bundle,
+    revision: u64,
+    digests: &Digests,
+) -> Result<Response, Problem> {
+    let (validator, media_type) = (validator(bundle, revision), bundle.media_type());
+    let Some(len) = bundle.len() else {
+        let body = || streamed(bundle.chunks());
+        return Ok(decided(&validator, request).unwrap_or_else(|| unsized_file(&validator, media_type, body())));
+    };
+    let range = match requested(request, &validator, len) {
+        Ok(range) => range.filter(|range| *range != (0..len)),
+        Err(response) => return Ok(*response),
+    };
+    let digest = if wants_digest(request) && len <= LARGEST_DIGESTED {
+        Some(digests.of(&validator.tag, bundle).await?)
+    } else {
+        None
+    };
+    let body = streamed(bundle.range(range.clone().unwrap_or(0..len)));
+    let mut response = sized(&validator, media_type, len, range, body);
+    response.headers_mut().extend(digest.map(|digest| (HeaderName::from_static("repr-digest"), digest)));
+    Ok(response)
+}
+
+/// An archive with its length, if it is not too long to be sent.
+pub(in crate::http) fn sendable(bundle: Bundle, what: &str, instead: &str) -> Result<(Bundle, u64), Problem> {
+    match bundle.len() {
+        Some(len) if len <= LARGEST_ARCHIVE => Ok((bundle, len)),
+        len => {
+            let len = len.unwrap_or(u64::MAX);
+            let detail = format!("{what} would have {len} bytes; at most {LARGEST_ARCHIVE} are sent: {instead}");
+            Err(Problem::new(Code::OutputTooLarge, detail))
+        }
+    }
+}
+
+/// A body of bytes that are made while it is sent. When making them fails, the client sees a connection that ends early, and
+/// the log says why.
+pub(in crate::http) fn streamed(chunks: Chunks) -> Body {
+    Body::from_stream(chunks.inspect_err(|error| {
+        tracing::error!(error = error as &dyn std::error::Error, "a file broke off");
+    }))
 }
 
 fn wants_digest(request: &HeaderMap) -> bool {
@@ -194,33 +192,43 @@ fn wants_digest(request: &HeaderMap) -> bool {
     })
 }
 
-/// The digest of the file that these parts make, as `Repr-Digest` tells it.
-pub(in crate::http) async fn digest_of(
-    ahead: ReadAhead,
-    parts: impl Iterator<Item = Part> + Send + 'static,
-) -> Result<HeaderValue, RendererError> {
+/// Digests of recent files.
+#[derive(Debug)]
+pub(in crate::http) struct Digests(Cache<EntityTag, HeaderValue>);
+
+impl Default for Digests {
+    fn default() -> Self {
+        Self(Cache::new(DIGESTS))
+    }
+}
+
+impl Digests {
+    /// The digest of the file with this tag, as `Repr-Digest` gives it; made once.
+    async fn of(&self, tag: &EntityTag, bundle: &Bundle) -> Result<HeaderValue, RendererError> {
+        if let Some(digest) = self.0.get(tag) {
+            return Ok(digest);
+        }
+        let digest = digest_of(bundle).await?;
+        self.0.insert(tag.clone(), digest.clone());
+        Ok(digest)
+    }
+}
+
+async fn digest_of(bundle: &Bundle) -> Result<HeaderValue, RendererError> {
     let mut hash = Sha256::new();
-    let mut chunks = Box::pin(assembled(ahead, parts));
+    let mut chunks = bundle.chunks();
     while let Some(chunk) = chunks.next().await {
         let chunk = chunk?;
         // Milliseconds for each slice: other tasks of this thread go to others meanwhile.
         tokio::task::block_in_place(|| hash.update(&chunk));
     }
-    let told = format!("sha-256=:{}:", BASE64_STANDARD.encode(hash.finalize()));
-    Ok(HeaderValue::try_from(told).unwrap_or(HeaderValue::from_static("")))
-}
-
-/// 416: the range lies beyond the end of the file.
-pub(in crate::http) fn range_not_satisfiable(len: u64) -> Response {
-    let detail = format!("the file has {len} bytes, and none of them are in the requested range");
-    let problem = Problem::new(Code::RangeNotSatisfiable, detail);
-    ([(header::CONTENT_RANGE, format!("bytes */{len}"))], problem).into_response()
+    let digest = format!("sha-256=:{}:", BASE64_STANDARD.encode(hash.finalize()));
+    Ok(HeaderValue::try_from(digest).unwrap_or(HeaderValue::from_static("")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::http::responses::entity_tag::EntityTag;
 
     #[test]
     fn a_download_does_not_go_on_with_another_file() {

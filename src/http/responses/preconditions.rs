@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use axum::http::{HeaderMap, header};
 use headers::{HeaderMapExt, IfMatch, IfModifiedSince, IfNoneMatch, IfUnmodifiedSince};
 
-use super::caching::Validator;
+use super::validator::Validator;
 
 /// The conditions of a request.
 #[derive(Debug, Clone, Default)]

@@ -7,7 +7,9 @@ use serde_json::{Map, Value as Json, json};
 use super::links;
 use crate::imaging::stored_axes;
 use crate::index::{ScanRow, VolumeFacts};
-use crate::spider::{FIELDS, FieldKind, Grading, Label, LabelClass, Metadata, PatientId, ScanId, ScanType, Split};
+use crate::spider::{
+    FIELDS, FieldKind, Grading, Label, LabelClass, Metadata, NamedGrading, PatientId, ScanId, ScanType, Split,
+};
 use crate::volume::{Affine, Geometry, Orientation, Point, VolumeLabel};
 
 /// Addresses by name.
@@ -61,7 +63,7 @@ pub(in crate::http) struct ScanDetail {
     geometry: Option<GeometryBody>,
     intensity: Option<IntensityBody>,
     labels: Option<Vec<ScanLabelBody>>,
-    gradings: Vec<GradingBody>,
+    gradings: Vec<NamedGrading>,
     files: Option<FilesBody>,
     /// What import found odd.
     notes: Vec<String>,
@@ -80,7 +82,7 @@ impl ScanDetail {
             geometry: volume.map(GeometryBody::new),
             intensity: volume.map(IntensityBody::new),
             labels: volume.map(with_place),
-            gradings: gradings.iter().map(GradingBody::new).collect(),
+            gradings: gradings.iter().map(NamedGrading::new).collect(),
             files: volume.map(FilesBody::new),
             notes: volume.map(|v| v.notes.clone()).unwrap_or_default(),
             metadata: row.metadata,
@@ -105,24 +107,6 @@ pub(in crate::http) fn metadata_schema(_: &mut SchemaGenerator) -> Schema {
     };
     let properties: Map<_, _> = FIELDS.iter().map(property).collect();
     json_schema!({ "type": ["object", "null"], "properties": properties, "additionalProperties": false })
-}
-
-/// A grading with the names of what it grades.
-#[derive(Debug, Serialize, JsonSchema)]
-pub(in crate::http) struct GradingBody {
-    #[serde(flatten)]
-    grading: Grading,
-    /// The disc's value in the masks; null for level 0, which has none.
-    label: Option<Label>,
-    /// Assumes that the patient has no transitional vertebra.
-    level_name: Option<String>,
-}
-
-impl GradingBody {
-    pub(in crate::http) fn new(grading: &Grading) -> Self {
-        let label = grading.mask_label();
-        Self { grading: *grading, label, level_name: label.and_then(Label::name) }
-    }
 }
 
 /// Shape and place of a volume in canonical layout.

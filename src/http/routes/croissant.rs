@@ -6,8 +6,8 @@ use axum::response::Response;
 use bytes::Bytes;
 use serde_json::{Map, Value as Json, json};
 
-use crate::http::responses::caching::Validator;
 use crate::http::responses::files::InMemoryFile;
+use crate::http::responses::validator::Validator;
 use crate::query::{Column, ColumnKind, Shown, Table};
 use crate::spider::dataset;
 

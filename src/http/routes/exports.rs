@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use axum::response::Response;
 use futures_util::TryStreamExt;
 use schemars::JsonSchema;
@@ -10,11 +10,11 @@ use serde::Serialize;
 
 use super::listing::Listing;
 use crate::http::extract::ExportPath;
-use crate::http::responses::byte_range::ByteRange;
-use crate::http::responses::caching::{CachePolicy, Caching, Validator};
+use crate::http::responses::caching::{CachePolicy, Caching};
 use crate::http::responses::entity_tag::EntityTag;
-use crate::http::responses::files::{range_not_satisfiable, requested_range};
+use crate::http::responses::files::{requested, sized};
 use crate::http::responses::problem::{Code, Problem};
+use crate::http::responses::validator::Validator;
 use crate::http::state::App;
 use crate::store::{ExportManifest, ExportedFile, ManifestFile};
 
@@ -77,34 +77,20 @@ pub(in crate::http) async fn send(
 ) -> Result<Response, Problem> {
     let tag = EntityTag::of(&["export", &file.path, &file.version]);
     let validator = Validator { tag, modified: Some(file.modified) };
-    let caching = Caching::new(CachePolicy::Revalidate, validator.clone());
-    if let Some(response) = caching.decided(headers) {
-        return Ok(response);
-    }
-    let (range, status) = match requested_range(headers, &validator, file.bytes) {
-        ByteRange::Whole => (0..file.bytes, StatusCode::OK),
-        ByteRange::Part(part) => (part, StatusCode::PARTIAL_CONTENT),
-        ByteRange::Nothing => return Ok(range_not_satisfiable(file.bytes)),
+    let range = match requested(headers, &validator, file.bytes) {
+        Ok(range) => range,
+        Err(response) => return Ok(*response),
     };
-    let content_range = format!("bytes {}-{}/{}", range.start, range.end.saturating_sub(1), file.bytes);
-    let len = range.end - range.start;
-    let body = if len == 0 {
+    let bytes = range.clone().unwrap_or(0..file.bytes);
+    let body = if bytes.is_empty() {
         Body::empty()
     } else {
-        let pieces = app.store().read_export(&file.path, range).await?.ok_or_else(missing)?;
+        let pieces = app.store().read_export(&file.path, bytes).await?.ok_or_else(missing)?;
         Body::from_stream(pieces.inspect_err(|error| {
             tracing::error!(error = error as &dyn std::error::Error, "an exported file was truncated");
         }))
     };
-    let mut response = caching.attach((status, body));
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_LENGTH, HeaderValue::from(len));
-    if status == StatusCode::PARTIAL_CONTENT {
-        headers.extend(HeaderValue::try_from(content_range).map(|value| (header::CONTENT_RANGE, value)));
-    }
-    headers.insert(header::ACCEPT_RANGES, HeaderValue::from_static("bytes"));
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type(&file.path)));
-    Ok(response)
+    Ok(sized(&validator, media_type(&file.path), file.bytes, range, body))
 }
 
 fn media_type(path: &str) -> &'static str {

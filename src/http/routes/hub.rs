@@ -18,9 +18,10 @@ use serde_json::{Value as Json, json};
 
 use super::exports;
 use crate::http::extract::{HubPath, RawPairs, body_bytes};
-use crate::http::responses::caching::{CachePolicy, Caching, Validator};
+use crate::http::responses::caching::{CachePolicy, Caching};
 use crate::http::responses::files::InMemoryFile;
 use crate::http::responses::problem::{Code, Problem};
+use crate::http::responses::validator::Validator;
 use crate::http::state::App;
 use crate::params::{decode, flag};
 

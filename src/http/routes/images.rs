@@ -8,17 +8,17 @@ use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use futures_util::{StreamExt, TryStreamExt, stream};
 
+use crate::bundles::{Bundle, Chunks};
 use crate::http::extract::{ScanPath, SlicePath};
-use crate::http::responses::caching::{CachePolicy, Caching, Validator};
+use crate::http::responses::caching::{CachePolicy, Caching};
 use crate::http::responses::entity_tag::EntityTag;
-use crate::http::responses::files::stream_error;
+use crate::http::responses::files::streamed;
 use crate::http::responses::problem::Problem;
 use crate::http::responses::provenance::named;
+use crate::http::responses::validator::Validator;
 use crate::http::state::{ApiRequest, App};
 use crate::imaging::{ImageKind, ImageQuery};
-use crate::renderer::{
-    CacheStatus, Catalogue, Part, ReadAhead, RenderRequest, RenderedImage, RendererError, SliceName, assembled,
-};
+use crate::renderer::{CacheStatus, Catalogue, RenderRequest, RenderedImage, RendererError, SliceName};
 
 /// An image changes only when its scan is imported anew from other files. Clients may keep it for a while and ask again
 /// with its tag, which costs nothing.
@@ -84,8 +84,12 @@ async fn unrendered(
     let renderer = request.app.renderer();
     let len = renderer.file_len(render_request).await;
     let value_mapping = renderer.value_mapping(render_request).await?;
-    let parts = if request.method == Method::HEAD { Vec::new() } else { renderer.parts(render_request) };
-    let mut response = caching.attach(Response::new(begun(renderer.read_ahead(), parts).await?));
+    // Not an empty body, whose length would be stated.
+    let chunks = match request.method {
+        Method::HEAD => stream::empty().boxed(),
+        _ => Bundle::image(renderer, render_request.clone()).chunks(),
+    };
+    let mut response = caching.attach(Response::new(begun(chunks).await?));
     let headers = response.headers_mut();
     headers.extend(len.map(|len| (header::CONTENT_LENGTH, HeaderValue::from(len))));
     describe(headers, render_request.file().0, value_mapping, render_request.pixel_mm());
@@ -93,8 +97,7 @@ async fn unrendered(
 }
 
 /// A body whose beginning is rendered: what fails before that is a problem, and not an aborted response.
-async fn begun(ahead: ReadAhead, parts: Vec<Part>) -> Result<Body, RendererError> {
-    let mut chunks = assembled(ahead, parts.into_iter()).boxed();
+async fn begun(mut chunks: Chunks) -> Result<Body, RendererError> {
     let mut first = Vec::new();
     // The header of the file, and the first band.
     while first.len() < 2
@@ -102,7 +105,7 @@ async fn begun(ahead: ReadAhead, parts: Vec<Part>) -> Result<Body, RendererError
     {
         first.push(Ok(chunk));
     }
-    Ok(Body::from_stream(stream::iter(first).chain(chunks).inspect_err(stream_error)))
+    Ok(streamed(stream::iter(first).chain(chunks).boxed()))
 }
 
 fn describe(

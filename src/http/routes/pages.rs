@@ -10,9 +10,10 @@ use axum::response::{Html, IntoResponse, Response};
 use bytes::Bytes;
 
 use crate::http::extract::CodePath;
-use crate::http::responses::caching::{CachePolicy, Caching, Validator};
+use crate::http::responses::caching::{CachePolicy, Caching};
 use crate::http::responses::files::InMemoryFile;
 use crate::http::responses::problem::{Code, Problem};
+use crate::http::responses::validator::Validator;
 
 /// What the pages may load: what this server gives them. Swagger UI sets styles on its elements.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; \

@@ -6,17 +6,14 @@ use axum::response::Response;
 use axum::routing::{MethodRouter, get};
 
 use super::images::answer;
-use crate::formats::npy;
+use crate::bundles::{Bundle, Stack};
 use crate::http::extract::{DiscPath, ScanPath};
-use crate::http::responses::caching::Validator;
-use crate::http::responses::entity_tag::EntityTag;
-use crate::http::responses::files::{StreamedFile, decided};
 use crate::http::responses::problem::{Code, Problem};
 use crate::http::responses::provenance::named;
 use crate::http::state::{ApiRequest, App, known_volume};
 use crate::imaging::PatchQuery;
 use crate::params::{ParameterError, ParameterErrorKind, plain};
-use crate::renderer::{Catalogue, Keep, Part, RenderRequest, SliceName, Snapshot};
+use crate::renderer::{Catalogue, Keep, RenderRequest, SliceName, Snapshot};
 use crate::spider::{Label, LabelClass, ScanId};
 use crate::volume::VolumeLabel;
 use crate::worker_pool::Flow;
@@ -98,22 +95,16 @@ async fn volume(
         );
         return Err(ParameterError::other(ParameterErrorKind::OutputTooLarge, "spacing", message).into());
     }
-    let validators: Vec<_> = render_requests.iter().map(RenderRequest::validator).collect();
-    let tag = EntityTag::of(&validators.iter().map(String::as_str).collect::<Vec<_>>());
-    let validator = Validator::of_revision(tag, catalogue.revision);
-    if let Some(response) = decided(&validator, &request.headers) {
-        return Ok(response);
-    }
-    let header = npy::header(first.element(), &[render_requests.len(), height, width]);
-    let len = header.len() as u64 + render_requests.iter().map(RenderRequest::elements_len).sum::<u64>();
-    let (renderer, flow) = (Arc::clone(renderer), Flow::interactive());
-    let parts = move || {
-        let (renderer, render_requests) = (Arc::clone(&renderer), render_requests.clone().into_iter());
-        let elements =
-            render_requests.flat_map(move |render_request| Part::elements(&renderer, render_request, Keep::Yes, flow));
-        std::iter::once(Part::ready(header.clone())).chain(elements)
+    let version = render_requests.iter().map(RenderRequest::validator).collect();
+    let count = render_requests.len();
+    let stack = Stack {
+        renderer: Arc::clone(renderer),
+        flow: Flow::interactive(),
+        keep: Keep::Yes,
+        first: first.clone(),
+        count,
+        image: Box::new(move |n| render_requests[n].clone()),
     };
-    let file = StreamedFile { len: Some(len), validator, media_type: "application/octet-stream" };
-    let response = file.answer(&request.app, &request.headers, parts).await?;
-    Ok(named(response, &first, slices))
+    let bundle = Bundle::plain(renderer, "application/octet-stream", version, stack.npy(&[count]));
+    Ok(named(request.send(&bundle, catalogue.revision).await?, &first, slices))
 }

@@ -3,12 +3,12 @@ use schemars::JsonSchema;
 use serde::Serialize;
 use serde_json::json;
 
-use super::bodies::{GradingBody, Links, ScanSummary};
+use super::bodies::{Links, ScanSummary};
 use crate::http::extract::PatientPath;
 use crate::http::responses::documents::Answer;
 use crate::http::responses::problem::{Code, Problem};
 use crate::http::state::ApiRequest;
-use crate::spider::{PatientId, Split};
+use crate::spider::{NamedGrading, PatientId, Split};
 
 /// A patient with scans and gradings.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -19,7 +19,7 @@ pub(in crate::http) struct PatientDetail {
     /// Years.
     age: Option<f64>,
     scans: Vec<ScanSummary>,
-    gradings: Vec<GradingBody>,
+    gradings: Vec<NamedGrading>,
     links: Links,
 }
 
@@ -44,7 +44,7 @@ pub(in crate::http) async fn show(PatientPath(patient): PatientPath, request: Ap
             sex: metadata().find_map(|m| m.text("sex")).map(str::to_owned),
             age: metadata().find_map(|m| m.number("age")),
             scans: scans.iter().map(ScanSummary::new).collect(),
-            gradings: gradings.iter().map(GradingBody::new).collect(),
+            gradings: gradings.iter().map(NamedGrading::new).collect(),
             links: Links::from_iter([("self".to_owned(), json!(format!("/v1/patients/{patient}")))]),
         };
         Ok(Answer::of(&snapshot, body))

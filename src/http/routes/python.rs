@@ -13,9 +13,9 @@ use zip::result::ZipResult;
 
 use crate::formats::wheel::Package;
 use crate::http::extract::AssetPath;
-use crate::http::responses::caching::Validator;
 use crate::http::responses::files::InMemoryFile;
 use crate::http::responses::problem::{Code, Problem};
+use crate::http::responses::validator::Validator;
 
 /// Files of the package.
 macro_rules! files {

@@ -6,8 +6,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 
 use super::tables::{Format, file, file_parameters, item_schema, list, page_parameters};
 use super::volumes;
-use super::volumes::VolumeFormat;
 use super::{images, listing, patches};
+use crate::bundles::VolumeFormat;
 use crate::http::responses::headers::{FILE_NAME, NEXT_PAGE, PIXELS, PLACE, ResponseHeader, SOURCE};
 use crate::http::responses::problem::Code;
 use crate::http::state::App;

@@ -1,14 +1,14 @@
 use axum::response::Response;
 use serde_json::{Value as Json, json};
 
-use super::bodies::{GradingBody, ScanDetail};
+use super::bodies::ScanDetail;
 use super::listing::Listing;
 use crate::http::extract::ScanPath;
 use crate::http::responses::documents::Answer;
 use crate::http::responses::problem::Problem;
 use crate::http::state::{ApiRequest, known_scan};
 use crate::params::{Form, Parameter};
-use crate::spider::{HuggingFaceGradings, HuggingFaceMetadata};
+use crate::spider::{HuggingFaceGradings, HuggingFaceMetadata, NamedGrading};
 
 pub(in crate::http) const FORMAT: [Parameter; 1] = [Parameter {
     name: "format",
@@ -55,7 +55,7 @@ pub(in crate::http) async fn gradings(ScanPath(scan): ScanPath, request: ApiRequ
         let body = if for_hugging_face {
             json!(HuggingFaceGradings(&gradings))
         } else {
-            json!(Listing::whole(gradings.iter().map(GradingBody::new).collect()))
+            json!(Listing::whole(gradings.iter().map(NamedGrading::new).collect()))
         };
         Ok(Answer::of(&snapshot, body))
     };

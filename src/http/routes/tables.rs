@@ -13,10 +13,10 @@ use super::listing::{CURSOR, LIMIT, Listing};
 use crate::http::responses::caching;
 use crate::http::responses::problem::Problem;
 use crate::http::state::{ApiRequest, App};
-use crate::params::{Form, Parameter};
+use crate::params::Parameter;
 use crate::query::{Listing as Query, Shown, Table};
 
-pub(in crate::http) use file::Files;
+pub(in crate::http) use file::file_parameters;
 pub(in crate::http) use format::Format;
 pub(in crate::http) use item::{Item, item_schema};
 
@@ -24,19 +24,6 @@ pub(in crate::http) use item::{Item, item_schema};
 pub(in crate::http) fn page_parameters(table: Table) -> Vec<Parameter> {
     let mut parameters = table.listing_parameters();
     parameters.extend([LIMIT, CURSOR]);
-    parameters
-}
-
-/// The parameters of a whole file.
-pub(in crate::http) fn file_parameters(table: Table) -> Vec<Parameter> {
-    let most = Parameter {
-        allowed: "all, a whole number from 1 to 1000000000",
-        form: Form::Integer { min: 1, max: 1_000_000_000 },
-        description: "rows at most",
-        ..LIMIT
-    };
-    let mut parameters = table.listing_parameters();
-    parameters.push(most);
     parameters
 }
 

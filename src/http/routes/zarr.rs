@@ -8,10 +8,10 @@ use bytes::Bytes;
 use serde_json::{Map, Value as Json, json};
 
 use crate::http::extract::GroupPath;
-use crate::http::responses::caching::Validator;
 use crate::http::responses::entity_tag::EntityTag;
 use crate::http::responses::files::InMemoryFile;
 use crate::http::responses::problem::{Code, Problem};
+use crate::http::responses::validator::Validator;
 use crate::http::state::ApiRequest;
 use crate::renderer::{Catalogue, Renderer};
 use crate::spider::{CONDITIONS, Grading, ScanId};

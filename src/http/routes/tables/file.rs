@@ -3,24 +3,20 @@
 //! with them.
 
 use axum::body::Body;
-use axum::http::{HeaderValue, header};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream::{self, Stream, StreamExt};
-use moka::sync::Cache;
-use tokio::sync::OwnedMutexGuard;
 
-use super::file_parameters;
 use super::format::Format;
 use crate::formats::rows::{ParquetTable, csv_header, csv_rows, ndjson_rows};
-use crate::http::responses::caching::{CachePolicy, Caching, Validator};
 use crate::http::responses::entity_tag::EntityTag;
-use crate::http::responses::files::{InMemoryFile, decided};
+use crate::http::responses::files::{InMemoryFile, decided, unsized_file};
 use crate::http::responses::problem::{Code, Problem};
-use crate::http::state::locks::Locks;
+use crate::http::responses::validator::Validator;
+use crate::http::routes::listing::LIMIT;
 use crate::http::state::{ApiRequest, App};
 use crate::index::IndexError;
-use crate::params::plain;
+use crate::params::{Form, Parameter, plain};
 use crate::query::{Listing, Row, Shown, Table};
 use crate::renderer::RendererError;
 use crate::worker_pool::{Flow, Reservation};
@@ -31,36 +27,17 @@ const ROWS_AT_ONCE: u32 = 10_000;
 /// The largest Parquet file, in bytes.
 const LARGEST: usize = 64 << 20;
 
-/// Recent files.
-#[derive(Debug)]
-pub(in crate::http) struct Files {
-    kept: Cache<(String, Format), (u64, Bytes)>,
-    /// Each is made once: anyone who waits for it finds it kept.
-    making: Locks<(String, Format, u64)>,
-}
-
-impl Files {
-    /// Keeps at most `budget` bytes.
-    pub(in crate::http) fn new(budget: u64) -> Self {
-        let weight = |(uri, _): &(String, Format), (_, bytes): &(u64, Bytes)| {
-            u32::try_from(uri.len() + bytes.len()).unwrap_or(u32::MAX)
-        };
-        Self { kept: Cache::builder().max_capacity(budget).weigher(weight).build(), making: Locks::default() }
-    }
-
-    /// Waits until nobody else makes this file.
-    async fn lock(&self, request: &ApiRequest, format: Format, revision: u64) -> OwnedMutexGuard<()> {
-        self.making.lock((request.address().to_owned(), format, revision)).await
-    }
-
-    fn kept(&self, request: &ApiRequest, format: Format, revision: u64) -> Option<Bytes> {
-        let kept = self.kept.get(&(request.address().to_owned(), format));
-        kept.filter(|(of, _)| *of == revision).map(|(_, bytes)| bytes)
-    }
-
-    fn keep(&self, request: &ApiRequest, format: Format, revision: u64, bytes: &Bytes) {
-        self.kept.insert((request.address().to_owned(), format), (revision, bytes.clone()));
-    }
+/// The parameters of a whole file.
+pub(in crate::http) fn file_parameters(table: Table) -> Vec<Parameter> {
+    let most = Parameter {
+        allowed: "all, a whole number from 1 to 1000000000",
+        form: Form::Integer { min: 1, max: 1_000_000_000 },
+        description: "rows at most",
+        ..LIMIT
+    };
+    let mut parameters = table.listing_parameters();
+    parameters.push(most);
+    parameters
 }
 
 /// A table of text, whole or too large for that.
@@ -93,10 +70,7 @@ pub(super) async fn answer(table: Table, format: Format, request: ApiRequest) ->
         }
         Text::Stream(body) => body,
     };
-    let mut response = Caching::new(CachePolicy::Revalidate, validator).attach(body);
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(format.media_type()));
-    response.headers_mut().insert(header::ACCEPT_RANGES, HeaderValue::from_static("none"));
-    Ok(response)
+    Ok(unsized_file(&validator, format.media_type(), body))
 }
 
 /// Why there are no more rows of a table.
@@ -142,12 +116,12 @@ fn batches(app: App, revision: u64, query: Listing) -> impl Stream<Item = Result
 
 /// The lines of a table. The first 8 MiB are made before the status is sent: what can go wrong mostly goes wrong there.
 async fn text(request: &ApiRequest, revision: u64, query: Listing, format: Format) -> Result<Text, Problem> {
-    let files = request.app.files();
-    if let Some(bytes) = files.kept(request, format, revision) {
+    let (files, url) = (request.app.table_files(), request.address());
+    if let Some(bytes) = files.kept(url, format, revision) {
         return Ok(Text::Whole(bytes));
     }
-    let making = files.lock(request, format, revision).await;
-    if let Some(bytes) = files.kept(request, format, revision) {
+    let making = files.lock(url, format, revision).await;
+    if let Some(bytes) = files.kept(url, format, revision) {
         return Ok(Text::Whole(bytes));
     }
     // A buffer that grows holds up to twice what was written to it.
@@ -171,17 +145,17 @@ async fn text(request: &ApiRequest, revision: u64, query: Listing, format: Forma
         }
     }
     let bytes = Bytes::from(text);
-    files.keep(request, format, revision, &bytes);
+    files.keep(url, format, revision, &bytes);
     Ok(Text::Whole(reservation.hold(bytes)))
 }
 
 async fn parquet(request: &ApiRequest, revision: u64, query: Listing) -> Result<Bytes, Problem> {
-    let files = request.app.files();
-    if let Some(bytes) = files.kept(request, Format::Parquet, revision) {
+    let (files, url) = (request.app.table_files(), request.address());
+    if let Some(bytes) = files.kept(url, Format::Parquet, revision) {
         return Ok(bytes);
     }
-    let _making = files.lock(request, Format::Parquet, revision).await;
-    if let Some(bytes) = files.kept(request, Format::Parquet, revision) {
+    let _making = files.lock(url, Format::Parquet, revision).await;
+    if let Some(bytes) = files.kept(url, Format::Parquet, revision) {
         return Ok(bytes);
     }
     let largest = request.app.renderer().pool().budget().largest().min(LARGEST as u64);
@@ -200,7 +174,7 @@ async fn parquet(request: &ApiRequest, revision: u64, query: Listing) -> Result<
         }
     }
     let bytes = Bytes::from(off_thread(move || table.finish()).await?);
-    files.keep(request, Format::Parquet, revision, &bytes);
+    files.keep(url, Format::Parquet, revision, &bytes);
     Ok(reservation.hold(bytes))
 }
 

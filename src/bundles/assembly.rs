@@ -1,22 +1,20 @@
-//! Files made of many images — volumes, batches, streams — sent while they are made. However long the file, memory holds a
-//! few images; anyone who requests a part of it has only that part drawn.
+//! Parts of files, one after the other, some of them rendered before the client reads them. However long the file, memory holds
+//! a few renderings; of a range, only the parts in it are rendered.
 
 use std::ops::Range;
-use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::future::BoxFuture;
-use futures_util::stream::{self, FuturesOrdered, Stream, StreamExt};
-use tokio::sync::OnceCell;
+use futures_util::stream::{self, BoxStream, FuturesOrdered, Stream, StreamExt};
 
-use super::render::{Prepared, RenderedImage};
-use super::{RenderRequest, Renderer, RendererError};
-use crate::formats::npy;
-use crate::worker_pool::{Flow, Reservation, hold};
+use crate::renderer::{Renderer, RendererError};
+
+/// Bytes of a file, in their order.
+pub type Chunks = BoxStream<'static, Result<Bytes, RendererError>>;
 
 /// How much of a file is rendered before the client reads it: enough to keep every thread busy.
 #[derive(Debug, Clone, Copy)]
-pub struct ReadAhead {
+pub(super) struct ReadAhead {
     /// Parts that are being rendered, or that are rendered and not yet read.
     renderings: usize,
     /// Their bytes, unless one alone has more.
@@ -29,6 +27,11 @@ const RENDERINGS_PER_THREAD: usize = 3;
 const BYTES_PER_THREAD: u64 = 3 << 20;
 
 impl ReadAhead {
+    /// As much as keeps the threads of a renderer busy.
+    pub(super) fn of(renderer: &Renderer) -> Self {
+        Self::of_threads(renderer.pool().threads())
+    }
+
     fn of_threads(threads: usize) -> Self {
         Self { renderings: threads * RENDERINGS_PER_THREAD, bytes: threads as u64 * BYTES_PER_THREAD }
     }
@@ -39,15 +42,6 @@ pub struct Part {
     len: Option<u64>,
     is_ready: bool,
     bytes: BoxFuture<'static, Result<Bytes, RendererError>>,
-}
-
-/// Whether an image is likely to be requested again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Keep {
-    /// It goes into the cache.
-    Yes,
-    /// It is used once; if it is in the cache already, all the better.
-    No,
 }
 
 impl std::fmt::Debug for Part {
@@ -68,21 +62,6 @@ impl Part {
         Self { len, is_ready: false, bytes: Box::pin(bytes) }
     }
 
-    /// The elements of an array image, without its header: one part, or one for each band of a large image, which is
-    /// never in memory as a whole.
-    pub fn elements(renderer: &Arc<Renderer>, render_request: RenderRequest, keep: Keep, flow: Flow) -> Vec<Self> {
-        if render_request.is_large() {
-            return Bands::new(renderer, render_request, flow).parts();
-        }
-        let renderer = Arc::clone(renderer);
-        let len = render_request.elements_len();
-        let elements = async move {
-            let rendered = renderer.render_for_file(render_request, keep, flow).await?;
-            Ok(rendered.bytes.slice(npy::array_start(&rendered.bytes).unwrap_or(0)..))
-        };
-        vec![Self::later(Some(len), elements)]
-    }
-
     /// Its length, if it is known before it is made.
     #[must_use]
     pub fn len(&self) -> Option<u64> {
@@ -97,7 +76,7 @@ impl Part {
 }
 
 /// The bytes of these parts, one after the other.
-pub fn assembled(
+pub(super) fn assembled(
     ahead: ReadAhead,
     parts: impl Iterator<Item = Part> + Send + 'static,
 ) -> impl Stream<Item = Result<Bytes, RendererError>> + Send {
@@ -138,7 +117,7 @@ fn made_ahead<F: Future<Output = Result<Bytes, RendererError>> + Send>(
 }
 
 /// Some of the bytes of these parts, whose lengths are known. Parts outside the range are not made.
-pub fn assembled_range(
+pub(super) fn assembled_range(
     ahead: ReadAhead,
     parts: impl Iterator<Item = Part> + Send + 'static,
     range: Range<u64>,
@@ -166,82 +145,9 @@ pub fn assembled_range(
     made_ahead(ahead, wanted)
 }
 
-/// Bands of a large array image that may be in memory at once: those that are rendered ahead, and those that are being sent.
-const BANDS_AT_ONCE: u64 = 4;
-
-/// A large array image that is sent band by band. What it takes is reserved once, so that no two of them wait for each
-/// other.
-struct Bands {
-    renderer: Arc<Renderer>,
-    render_request: RenderRequest,
-    flow: Flow,
-    prepared: OnceCell<(Arc<Prepared>, Arc<Reservation>)>,
-}
-
-impl Bands {
-    fn new(renderer: &Arc<Renderer>, render_request: RenderRequest, flow: Flow) -> Arc<Self> {
-        Arc::new(Self { renderer: Arc::clone(renderer), render_request, flow, prepared: OnceCell::new() })
-    }
-
-    fn parts(self: &Arc<Self>) -> Vec<Part> {
-        let [height, width] = self.render_request.canvas();
-        let (at_once, line) =
-            (self.render_request.key.image_request.rows_at_once(), width * self.render_request.element().size());
-        let band = |first: usize| {
-            let rows = first..(first + at_once).min(height);
-            let bands = Arc::clone(self);
-            Part::later(Some((rows.len() * line) as u64), async move { bands.band(rows).await })
-        };
-        (0..height).step_by(at_once).map(band).collect()
-    }
-
-    async fn band(&self, rows: Range<usize>) -> Result<Bytes, RendererError> {
-        let pool = &self.renderer.pool;
-        let prepared = self.prepared.get_or_try_init(|| async {
-            let bytes =
-                self.render_request.slice_bytes() + BANDS_AT_ONCE * self.render_request.key.image_request.band_bytes();
-            let reservation = pool.budget().reserve(self.flow, bytes).await?;
-            let prepared = self.renderer.prepare(self.render_request.clone(), self.flow).await?;
-            Ok::<_, RendererError>((Arc::new(prepared), Arc::new(reservation)))
-        });
-        let (prepared, reservation) = prepared.await?;
-        let (prepared, reservation) = (Arc::clone(prepared), Arc::clone(reservation));
-        let cost = self.render_request.key.image_request.band_nanoseconds();
-        let bytes = pool.run(self.flow, cost, move || prepared.rows(rows)).await??;
-        Ok(hold(reservation, bytes.into()))
-    }
-}
-
-impl Renderer {
-    /// How much of a file is rendered before the client reads it.
-    #[must_use]
-    pub fn read_ahead(&self) -> ReadAhead {
-        ReadAhead::of_threads(self.pool.threads())
-    }
-
-    /// The image of an order for a file that is being sent.
-    ///
-    /// # Errors
-    /// [`RendererError`].
-    pub async fn render_for_file(
-        self: &Arc<Self>,
-        render_request: RenderRequest,
-        keep: Keep,
-        flow: Flow,
-    ) -> Result<Arc<RenderedImage>, RendererError> {
-        if keep == Keep::Yes {
-            return self.render_as(render_request, flow).await.map(|(rendered, _)| rendered);
-        }
-        if let Some(rendered) = self.cache.kept(&render_request.key).await {
-            return Ok(rendered);
-        }
-        let (rendered, reservation) = self.render_anew(render_request, flow).await?;
-        Ok(Arc::new(RenderedImage { bytes: reservation.hold(rendered.bytes.clone()), ..rendered }))
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use futures_util::TryStreamExt;
@@ -270,6 +176,7 @@ mod tests {
         let beyond: Result<Vec<Bytes>, _> = assembled_range(AHEAD, parts(), 8..10).try_collect().await;
         assert!(beyond.is_err());
     }
+
     /// How many images are begun when the first one is read, of files of samples: a header, an image, padding.
     async fn begun_first(ahead: ReadAhead, image_bytes: u64) -> usize {
         let begun = Arc::new(AtomicUsize::new(0));

@@ -77,7 +77,7 @@ const START: Parameter = Parameter {
 pub(super) const PARAMETERS: [Parameter; 9] = [SEED, EPOCH, RANK, WORLD, SHARE, AFTER, WORKER, WORKERS, START];
 
 /// A sample: a scan and the number of its slice, canonical.
-pub(super) type Sample = (ScanId, usize);
+pub type Sample = (ScanId, usize);
 
 /// What becomes of the samples that cannot be shared equally.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -6,9 +6,8 @@ use std::sync::Arc;
 use moka::future::Cache;
 use serde_json::{Value as Json, json};
 
-use crate::http::routes::bodies::GradingBody;
 use crate::renderer::{Catalogue, Renderer, RendererError};
-use crate::spider::ScanId;
+use crate::spider::{NamedGrading, ScanId};
 use crate::store::GroupName;
 
 /// Bytes of a sample's JSON, filled up with spaces. Those of the release take some five thousand.
@@ -21,7 +20,7 @@ const LABEL_BYTES: u32 = 1 << 10;
 
 /// What samples say of their scans, by the contents of the scan and of the tables: other scans may be imported meanwhile.
 #[derive(Debug)]
-pub(in crate::http) struct Samples {
+pub struct SampleCache {
     kept: Cache<Key, Arc<ScanSample>>,
 }
 
@@ -35,9 +34,10 @@ struct ScanSample {
     labels: Vec<Json>,
 }
 
-impl Samples {
+impl SampleCache {
     /// Keeps at most `budget` bytes, roughly.
-    pub(in crate::http) fn new(budget: u64) -> Self {
+    #[must_use]
+    pub fn new(budget: u64) -> Self {
         let weight = |_: &Key, scan: &Arc<ScanSample>| {
             let labels: usize = scan.labels.iter().filter_map(Json::as_array).map(Vec::len).sum();
             COMMON_BYTES + LABEL_BYTES * u32::try_from(labels).unwrap_or(0)
@@ -102,7 +102,7 @@ async fn of_scan(renderer: &Renderer, (group, tables): &Key) -> Result<Arc<ScanS
         "slice": null,
         "labels": null,
         "scan": format!("/v1/scans/{scan}"),
-        "gradings": gradings.iter().map(GradingBody::new).collect::<Vec<_>>(),
+        "gradings": gradings.iter().map(NamedGrading::new).collect::<Vec<_>>(),
         "metadata": row.and_then(|row| row.metadata),
     });
     Ok(Arc::new(ScanSample { common, labels: labels.collect() }))
