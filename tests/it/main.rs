@@ -7,6 +7,7 @@ mod architecture;
 mod audit;
 mod bucket;
 mod cache_policies;
+mod circles;
 mod connections;
 mod dependencies;
 mod editions;
