@@ -51,6 +51,7 @@ const PARTS: &[(&str, &str)] = parts![
     "overlay.js",
     "pane.js",
     "placement.js",
+    "planes.js",
     "png.js",
     "recipes.js",
     "secondmask.js",

@@ -1,7 +1,9 @@
 // The bar above the picture and the slider below it.
 
 import { byId, disable, isDisabled, make } from "./dom.js";
+import { whyNoPlanes } from "./planes.js";
 import { TOOLS } from "./state.js";
+import { megabytesOf } from "./volume.js";
 import { PRESETS, adjusted, windowOf } from "./window.js";
 
 const ZOOM_STEP = 1.25;
@@ -12,14 +14,15 @@ export function actionsOn(store, session, stage) {
   const chooseDisc = (label) => {
     const found = session.scan?.labels?.find((one) => one.label === label);
     const patch = { disc: label, overlay: true, hidden: store.now.hidden.filter((name) => name !== "discs" && name !== label), panel: "stage" };
-    store.set(found ? { ...patch, slice: found.best_slice, ...stage.broughtIntoView(found) } : patch, { push: true });
+    store.set(found ? { ...patch, slice: found.best_slice, ...stage.crossAt(found), ...stage.broughtIntoView(found) } : patch, { push: true });
   };
   return {
     chooseDisc,
     overlay: toggle("overlay"),
     outline: toggle("outline"),
     tool: (name) => store.set({ tool: store.now.tool === name ? "move" : name }),
-    linked: () => isDisabled(byId("linked")) || store.set({ linked: !store.now.linked }, { push: true }),
+    linked: () => isDisabled(byId("linked")) || store.set({ linked: !store.now.linked, planes: false }, { push: true }),
+    planes: () => isDisabled(byId("planes")) || store.set({ planes: !store.now.planes, linked: false }, { push: true }),
     fold: (name) => {
       const { folded } = store.now;
       store.set({ folded: folded.includes(name) ? folded.filter((one) => one !== name) : [...folded, name] });
@@ -38,7 +41,7 @@ export function actionsOn(store, session, stage) {
     clearMeasures: () => store.set({ measures: [] }, { push: true }),
     goToStructure: (label, slice) => {
       const found = session.scan?.labels?.find((one) => one.label === label);
-      if (found) store.set({ slice, panel: "stage", ...stage.broughtIntoView(found) }, { push: true });
+      if (found) store.set({ slice, panel: "stage", ...stage.crossAt(found), ...stage.broughtIntoView(found) }, { push: true });
     },
     window: (preset) => store.set({ window: preset, windows: {} }),
     zoomIn: () => stage.zoom(ZOOM_STEP),
@@ -79,6 +82,7 @@ export function bindControls(store, session, stage, actions) {
   click("fold-details", () => actions.fold("details"));
   click("full-screen", actions.fullScreen);
   click("linked", actions.linked);
+  click("planes", actions.planes);
   click("zoom-in", actions.zoomIn);
   click("zoom-out", actions.zoomOut);
   click("zoom-reset", actions.reset);
@@ -109,6 +113,10 @@ export function bindControls(store, session, stage, actions) {
     byId("zoom").textContent = `${Math.round(state.zoom * 100)} %`;
     byId("views").dataset.tool = state.tool;
     const { scan } = session;
+    press(byId("planes"), state.planes);
+    const noPlanes = whyNoPlanes(scan);
+    disable(byId("planes"), noPlanes);
+    if (!noPlanes) byId("planes").title = `Axial and coronal planes beside the sagittal one (t); loads ${megabytesOf(scan)} MB`;
     byId("linked").title = "All series of the patient, side by side (c)";
     disable(byId("linked"), session.series.length < 2 ? "There is no other series of this patient" : null);
     for (const preset of presets) press(preset, Boolean(scan?.shape) && windowOf(state, scan) === preset.dataset.window);

@@ -4,7 +4,8 @@ const CLICK_REACH = 4;
 const WHEEL_STEP = 40;
 
 /** `on` has: begin, step(n), zoom(factor, point), pan(right, down), window(right, down), measure(from, to, isDone),
- * hover(point or null), click(point), reset(), tool(), isZoomed(). */
+ * cross(point), hover(point or null), click(point), reset(), tool(), isZoomed(). With the tool "cross", dragging moves what
+ * crosses under the pointer, and the middle button moves the picture. */
 export function listen(canvas, on) {
   const pointers = new Map();
   let drag = null;
@@ -18,12 +19,13 @@ export function listen(canvas, on) {
   const meaning = (event) => {
     const tool = on.tool();
     if (event.button === 2 || event.shiftKey || tool === "window") return "window";
+    if (tool === "cross") return event.button === 1 ? "pan" : "cross";
     if (tool === "ruler" || tool === "angle") return "measure";
     return event.pointerType === "touch" && !on.isZoomed() ? "slices" : "pan";
   };
 
   canvas.addEventListener("pointerdown", (event) => {
-    if (event.button === 1) return;
+    if (event.button === 1 && on.tool() !== "cross") return;
     canvas.focus({ preventScroll: true });
     canvas.setPointerCapture(event.pointerId);
     pointers.set(event.pointerId, place(event));
@@ -31,6 +33,7 @@ export function listen(canvas, on) {
     on.begin();
     drag = { meaning: pointers.size > 1 ? "pinch" : meaning(event), from: point, last: point, left: 0, moved: false };
     on.hover(null);
+    if (drag.meaning === "cross") on.cross(point);
   });
 
   canvas.addEventListener("pointermove", (event) => {
@@ -41,6 +44,7 @@ export function listen(canvas, on) {
     drag.moved ||= Math.hypot(point[0] - drag.from[0], point[1] - drag.from[1]) > CLICK_REACH;
     drag.last = point;
     pointers.set(event.pointerId, point);
+    if (drag.meaning === "cross") return on.cross(point);
     if (!drag.moved) return;
     if (drag.meaning === "window") on.window(point[0] - drag.from[0], point[1] - drag.from[1]);
     if (drag.meaning === "pan") on.pan(right, down);

@@ -11,6 +11,8 @@ const MOUSE = [
   ["Right button or Shift + drag", "window: sideways width, up and down centre"],
   ["Double click", "whole picture"],
   ["Drop a mask file", "show it over the scan, as a second mask"],
+  ["Drag in one of three planes", "move the crosshair; the middle button moves the picture"],
+  ["Arrows on another plane", "move the crosshair; Page ↑ and ↓ move the plane"],
   ["Click on a disc", "outline it, and show its grading"],
 ];
 
@@ -49,6 +51,7 @@ function tableOf(actions, list, session, stage) {
     [["i"], "show or hide the details", () => actions.fold("details")],
     [["z"], "full screen", actions.fullScreen],
     [["c"], "series of the patient side by side", actions.linked],
+    [["t"], "three planes: axial and coronal, too", actions.planes],
     [["d"], "next disc upwards", () => actions.nextDisc(1)],
     [["D"], "next disc downwards", () => actions.nextDisc(-1)],
     [["]"], "next scan of the list", () => list.step(1)],

@@ -1,11 +1,13 @@
 // One scan's slice on a canvas: grey values, labels, measures, scale. A view says what to draw:
-// {scan, slice, entry, second, bounds, centre, scale (pixels per mm), state, colours, palette, isActive, cursor}.
+// {scan, slice, entry, second, bounds, centre, scale (pixels per mm), state, colours, palette, isActive, cursor, cross, note,
+// ask}. In another plane than the sagittal one, the scan is as it is seen in that plane, and the slice is a depth of it.
 
 import { make, rounded, scanTypeName } from "./dom.js";
 import { side } from "./geometry.js";
 import { Handles } from "./handles.js";
 import { linesOf, resultOf } from "./measures.js";
 import { difference, fill, outlines } from "./overlay.js";
+import { PLANES } from "./planes.js";
 import { between } from "./state.js";
 import { PRESETS, paint, toCentre, windowOf } from "./window.js";
 
@@ -14,6 +16,8 @@ const MEASURE_COLOUR = "#ffe27a";
 const FONT = "12px system-ui, sans-serif";
 const CHOSEN_COLOUR = "#ffffff";
 const SECOND_COLOUR = "#ffffff";
+const CROSS_COLOUR = "#7fe3ff";
+const CROSS_GAP = 9;
 
 export class Pane {
   #greys = {};
@@ -21,7 +25,9 @@ export class Pane {
   #outlines = {};
   #second = {}; // the second mask as it was drawn last
 
-  constructor(store) {
+  /** `onAsked()` is called when what a view asks is granted. */
+  constructor(store, plane, onAsked) {
+    this.plane = plane;
     this.handles = new Handles(store, this);
     this.canvas = make("canvas", { tabIndex: 0, role: "img" });
     const corner = (place) => make("span", { className: `corner ${place}` });
@@ -29,8 +35,10 @@ export class Pane {
     const side = (place, text) => make("span", { className: `side ${place}`, textContent: text, "aria-hidden": "true" });
     this.note = make("span", { className: "note", role: "status", hidden: true });
     this.hover = make("span", { className: "hover", hidden: true });
-    const sides = [side("north", "H"), side("south", "F"), side("west", "A"), side("east", "P")];
-    this.element = make("figure", { className: "pane" }, this.canvas, Object.values(this.corners), sides, this.handles.element, this.note, this.hover);
+    const sides = ["north", "west", "south", "east"].map((place, n) => side(place, PLANES[plane].sides[n]));
+    this.ask = make("button", { type: "button", className: "ask", hidden: true });
+    this.ask.addEventListener("click", onAsked);
+    this.element = make("figure", { className: `pane ${plane}` }, this.canvas, Object.values(this.corners), sides, this.handles.element, this.note, this.ask, this.hover);
   }
 
   /** Width and height in pixels of the page. */
@@ -95,6 +103,7 @@ export class Pane {
     if (view.state.overlay && view.entry.mask && view.second?.view !== "difference") this.#drawLabels(context);
     this.#drawSecond(context);
     if (view.cursor) this.#drawCursor(context);
+    if (view.cross) this.#drawCross(context);
     if (view.isActive) for (const measure of view.state.measures) if (measure.slice === view.slice) this.#drawMeasure(context, measure);
     this.handles.show();
     this.#drawScale(context);
@@ -201,6 +210,22 @@ export class Pane {
     context.stroke();
   }
 
+  /** Where the other planes lie. */
+  #drawCross(context) {
+    const [x, y] = this.pointOf(this.view.cross);
+    const [width, height] = this.size;
+    for (const [colour, thickness] of [["#00000090", 3], [CROSS_COLOUR, 1]]) {
+      context.strokeStyle = colour;
+      context.lineWidth = thickness;
+      context.beginPath();
+      for (const [from, to] of [[[0, y], [x - CROSS_GAP, y]], [[x + CROSS_GAP, y], [width, y]], [[x, 0], [x, y - CROSS_GAP]], [[x, y + CROSS_GAP], [x, height]]]) {
+        context.moveTo(...from);
+        context.lineTo(...to);
+      }
+      context.stroke();
+    }
+  }
+
   #drawMeasure(context, measure) {
     const lines = linesOf(measure).map((ends) => ends.map((end) => this.pointOf(end)));
     for (const [colour, width] of [["#000000", 4], [MEASURE_COLOUR, 1.75]]) {
@@ -235,7 +260,9 @@ export class Pane {
     const [width, height] = this.size;
     const { scale } = this.view;
     const mm = SCALE_MM.find((one) => one * scale < width / 4) ?? SCALE_MM.at(-1);
-    const [x, y] = [width / 2 - (mm * scale) / 2, height - (width < 420 ? 54 : 14)];
+    const isSmall = width < 420;
+    // Another plane has no text at its right; a small pane has the window there.
+    const [x, y] = this.plane === "sagittal" ? [width / 2 - (mm * scale) / 2, height - (isSmall ? 54 : 14)] : [width - mm * scale - 46, height - 14];
     context.strokeStyle = "#e6edf3";
     context.lineWidth = 1.5;
     context.beginPath();
@@ -248,23 +275,40 @@ export class Pane {
   }
 
   #describe() {
-    const { scan, slice, bounds, state, entry, second, isOutside } = this.view;
+    const { scan, slice, bounds, entry, second, isOutside } = this.view;
+    const isWhole = entry.image && entry.mask && bounds;
+    const place = this.plane === "sagittal" ? this.#describeScan() : this.#describePlane();
+    this.corners.place.textContent = place.join("\n");
+    const plane = this.plane === "sagittal" ? "" : `${this.plane}, `;
+    this.canvas.setAttribute("aria-label", `Scan ${scan.scan_id}, ${plane}${place.join(", ")}`);
+    this.canvas.dataset.drawn = isWhole ? `${scan.scan_id} ${this.plane === "sagittal" ? "" : `${this.plane} `}${slice}` : "";
+    this.canvas.dataset.second = second && entry.mask ? `${second.view} ${second.name}` : "";
+    this.canvas.dataset.labels = entry.mask ? "mask" : "";
+    this.canvas.dataset.greys = entry.image && bounds ? "values" : entry.preview ? "preview" : "";
+    const note = entry.problem?.message ?? this.view.note ?? progressText(slice, entry) ?? (isOutside ? "outside this series; its nearest slice" : "");
+    this.note.textContent = note;
+    this.note.hidden = note === "";
+    this.ask.textContent = this.view.ask ?? "";
+    this.ask.hidden = !this.view.ask;
+  }
+
+  /** The corners of the sagittal plane; where it is. */
+  #describeScan() {
+    const { scan, slice, bounds, state, second } = this.view;
     const { sex, age } = scan.metadata ?? {};
     const over = second ? `\nover it ${second.name}` : "";
     this.corners.name.textContent = `${scan.scan_id}\n${scanTypeName(scan.scan_type)}${over}`;
     const person = [{ F: "female", M: "male" }[sex] ?? sex, age === null || age === undefined ? null : `${rounded(age)} y`];
     this.corners.person.textContent = person.filter(Boolean).join("\n");
-    const place = [`slice ${slice} of 0–${scan.shape[0] - 1}`, side(scan, slice)];
-    this.corners.place.textContent = place.join("\n");
-    this.canvas.setAttribute("aria-label", `Scan ${scan.scan_id}, ${place.join(", ")}`);
     this.corners.window.textContent = bounds ? windowText(windowOf(state, scan), toCentre(bounds)) : "";
-    this.canvas.dataset.drawn = entry.image && entry.mask && bounds ? `${scan.scan_id} ${slice}` : "";
-    this.canvas.dataset.second = second && entry.mask ? `${second.view} ${second.name}` : "";
-    this.canvas.dataset.labels = entry.mask ? "mask" : "";
-    this.canvas.dataset.greys = entry.image && bounds ? "values" : entry.preview ? "preview" : "";
-    const note = entry.problem?.message ?? progressText(slice, entry) ?? (isOutside ? "outside this series; its nearest slice" : "");
-    this.note.textContent = note;
-    this.note.hidden = note === "";
+    return [`slice ${slice} of 0–${scan.shape[0] - 1}`, side(scan, slice)];
+  }
+
+  /** The corners of another plane; where it is. */
+  #describePlane() {
+    const { scan, slice } = this.view;
+    this.corners.name.textContent = `${scan.scan_id}\n${this.plane}`;
+    return [`${PLANES[this.plane].depth} ${slice} of 0–${scan.shape[0] - 1}`, ...this.view.thickness];
   }
 }
 

@@ -4,6 +4,7 @@
 import { ApiError, postJson, scanPath, withQuery } from "./api.js";
 import { openMask, readLabels } from "./maskfile.js";
 import { countPairs, differenceColours, matched } from "./overlap.js";
+import { Cuts } from "./planes.js";
 import { applied, fittingLayouts, placed } from "./placement.js";
 import { loadMask, megabytesOf } from "./volume.js";
 
@@ -15,7 +16,7 @@ const PAUSE_MS = 40;
 export class SecondMask {
   view = "outline";
   #held = null;
-  #slices = new Map(); // slice → {data, shape}
+  #cuts = new Cuts();
   #colours = null;
 
   /** `onChange()` is called when something about it changed. */
@@ -67,7 +68,7 @@ export class SecondMask {
   remove() {
     this.#held?.controller.abort();
     this.#held = null;
-    this.#slices.clear();
+    this.#cuts.clear();
     this.#colours = null;
     this.onChange();
   }
@@ -91,18 +92,13 @@ export class SecondMask {
     this.onChange();
   }
 
-  /** What is shown of it over a slice of a scan: `{mask, values, view, colours, name}`; null when nothing is. */
-  over(scan, slice, hidden) {
+  /** What is shown of it over a scan, at a depth of a plane: `{mask, values, view, colours, name}`; null when nothing is. */
+  over(scan, plane, depth, hidden) {
     const held = this.#held;
     if (!held?.labels || this.view === "off" || !isSame(held.scan, scan)) return null;
     if (this.view === "difference" && !held.overlap) return null;
-    return { mask: this.#slice(held, slice), values: held.values, view: this.view, colours: this.#coloursOf(held, hidden), name: held.file.name };
-  }
-
-  #slice({ labels, scan }, slice) {
-    const [, rows, columns] = scan.shape;
-    if (!this.#slices.has(slice)) this.#slices.set(slice, { data: labels.subarray(slice * rows * columns, (slice + 1) * rows * columns), shape: [rows, columns] });
-    return this.#slices.get(slice);
+    const mask = this.#cuts.of({ data: held.labels, shape: held.scan.shape }, plane, depth);
+    return { mask, values: held.values, view: this.view, colours: this.#coloursOf(held, hidden), name: held.file.name };
   }
 
   #coloursOf({ overlap }, hidden) {
@@ -123,7 +119,7 @@ export class SecondMask {
     // Only an array may have to be read in another way.
     if (held.layouts.length < 2) held.read = null;
     const inGrid = await applied(labels, mask, turn, pausing(signal));
-    this.#slices.clear();
+    this.#cuts.clear();
     Object.assign(held, { labels: inGrid, values });
     say(`Loading the mask of ${scan.scan_id}, ${megabytesOf(scan, "mask")} MB, to compare with`);
     const truth = await loadMask(scan, (received, total) => say(`Loading the mask of ${scan.scan_id}, ${megabytesOf(scan, "mask")} MB, to compare with: ${Math.floor((100 * received) / total)} %`));

@@ -52,8 +52,8 @@ export class Session {
 
   /** The state in which another patient's scan opens. */
   fresh() {
-    const { filters, sort, overlay, alpha, outline, hidden, window, linked, tool, folded } = this.store.now;
-    return { ...parse(""), filters, sort, overlay, alpha, outline, hidden, window, linked, tool, folded };
+    const { filters, sort, overlay, alpha, outline, hidden, window, linked, planes, tool, folded } = this.store.now;
+    return { ...parse(""), filters, sort, overlay, alpha, outline, hidden, window, linked, planes, tool, folded };
   }
 
   /** Looks at another scan. One of the same patient opens at the same place in the patient. */
@@ -62,10 +62,11 @@ export class Session {
     const other = series.find((one) => one.scan_id === id);
     if (id === scan?.scan_id && id === this.store.now.scan) return this.store.set({ panel: "stage" }, { push: true });
     if (!other || !scan?.shape) return this.store.set({ ...this.fresh(), scan: id }, { push: true });
-    const { slice, centre } = this.store.now;
+    const { slice, centre, cross } = this.store.now;
     const [at, ...place] = across(scan, other, [slice, ...(centre ?? middleOf(scan))]);
     const nearest = between(Math.round(at), 0, other.shape[0] - 1);
-    this.store.set({ scan: id, slice: nearest, centre: centre && place, measures: [], panel: "stage" }, { push: true });
+    const [, ...met] = across(scan, other, [slice, ...(cross ?? middleOf(scan))]).map((n, axis) => between(Math.round(n), 0, other.shape[axis] - 1));
+    this.store.set({ scan: id, slice: nearest, centre: centre && place, cross: cross && met, lateral: null, measures: [], panel: "stage" }, { push: true });
   }
 
   /** Fetches what the state needs and what is not here. */

@@ -6,15 +6,22 @@ import { listen } from "./gestures.js";
 import { resultOf, withLine } from "./measures.js";
 import { coloursBy } from "./overlay.js";
 import { Pane } from "./pane.js";
+import { Cuts, PLANES, PlaneVolume, seenIn, thicknessOf, whyNoPlanes } from "./planes.js";
 import { Slices } from "./slices.js";
 import { MAX_ZOOM, MIN_ZOOM, between } from "./state.js";
 import { startBackground } from "./transfers.js";
 import { boundsOf, dragged, windowOf } from "./window.js";
 
 const AHEAD = 3;
+const OTHER_PLANES = ["axial", "coronal"];
+/** Which way an arrow key moves: down and across in a plane. */
+const ARROWS = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 export class Stage {
-  #panes = new Map(); // scan id → Pane
+  #panes = new Map(); // scan id, and plane but the sagittal one → Pane
+  #volume = new PlaneVolume(() => this.redraw());
+  #imageCuts = new Cuts();
+  #maskCuts = new Cuts();
   #slices = new Slices(() => this.redraw());
   #pointer = null; // {pane, point}: where the pointer is
   #cursor = null; // {scan, at}: the same in the patient, for the other scans
@@ -81,19 +88,56 @@ export class Stage {
     this.store.set({ slice: next });
   }
 
-  /** Zooms; what is under `point`, or else in the middle, stays where it is. */
-  zoom(factor, point = null) {
-    const pane = this.#panes.get(this.session.scan?.scan_id);
+  /** Zooms; what is under `point` of a pane, or else in the middle, stays where it is. */
+  zoom(factor, point = null, pane = this.#panes.get(this.session.scan?.scan_id)) {
     if (!pane?.view) return;
     const zoom = between(this.store.now.zoom * factor, MIN_ZOOM, MAX_ZOOM);
-    const { centre } = pane.view;
-    const fixed = point ? pane.voxelAt(point) : centre;
     const share = this.store.now.zoom / zoom;
-    this.store.set({ zoom, centre: centre.map((at, n) => fixed[n] + (at - fixed[n]) * share) });
+    const fixed = this.#inScan(pane, point ? pane.voxelAt(point) : pane.view.centre, this.#centre);
+    this.#setCentre(this.#centre.map((at, n) => fixed[n] + (at - fixed[n]) * share), { zoom });
   }
 
   reset() {
-    this.store.set({ zoom: 1, centre: null });
+    this.store.set({ zoom: 1, centre: null, lateral: null });
+  }
+
+  /** Slice, row and column in the middle of the panes. */
+  get #centre() {
+    const { centre, lateral } = this.store.now;
+    const { scan } = this.session;
+    return [lateral ?? (scan.shape[0] - 1) / 2, ...(centre ?? middleOf(scan))];
+  }
+
+  #setCentre(centre, patch = {}) {
+    const [slice, ...place] = centre;
+    const isMoved = slice !== (this.session.scan.shape[0] - 1) / 2;
+    this.store.set({ ...patch, centre: place, lateral: this.store.now.planes && isMoved ? slice : null });
+  }
+
+  /** Slice, row and column where the planes meet. */
+  get #cross() {
+    const { scan } = this.session;
+    return [this.store.now.slice, ...(this.store.now.cross ?? middleOf(scan).map(Math.round))];
+  }
+
+  #setCross(voxel) {
+    const { shape } = this.session.scan;
+    const [slice, ...cross] = voxel.map((at, n) => between(Math.round(at), 0, shape[n] - 1));
+    const before = this.#cross;
+    if ([slice, ...cross].some((at, n) => at !== before[n])) this.store.set({ slice, cross });
+  }
+
+  /** (slice, row, column) of a place of a pane; its depth as in `voxel`. */
+  #inScan(pane, [row, column], voxel) {
+    const found = [...voxel];
+    const [, down, across] = PLANES[pane.plane].axes;
+    [found[down], found[across]] = [row, column];
+    return found;
+  }
+
+  /** The part of the state with which the planes meet in the middle of a structure. */
+  crossAt({ centroid }) {
+    return this.store.now.planes && centroid ? { cross: centroid.slice(1).map(Math.round) } : {};
   }
 
   /** The part of the state with which a structure is wholly in the picture; nothing where it is already. */
@@ -108,35 +152,63 @@ export class Stage {
 
   #draw() {
     const { scan } = this.session;
+    const { slice, linked, planes } = this.store.now;
     // Nothing of another scan stays while one is loading.
-    if (!scan?.shape || this.store.now.slice === null) return this.#arrange([]);
-    const shown = this.store.now.linked ? this.session.series : [scan];
-    this.#arrange(shown);
+    if (!scan?.shape || slice === null) return this.#arrange([]);
+    const shown = linked ? this.session.series : [scan];
+    const others = planes && !whyNoPlanes(scan) ? OTHER_PLANES : [];
+    this.#arrange([...shown.map((one) => [one.scan_id, "sagittal"]), ...others.map((plane) => [`${scan.scan_id} ${plane}`, plane])]);
+    byId("views").classList.toggle("planes", others.length > 0);
     const views = shown.map((one) => this.#viewOf(one));
     this.#fetch(views);
     const fits = views.map((view) => fitOf(view.scan, this.#panes.get(view.scan.scan_id).size));
     const scale = Math.min(...fits) * this.store.now.zoom;
-    const colours = this.#colours();
     for (const view of views) {
       const entry = this.#slices.get(view.scan, view.slice);
-      const bounds = boundsOf(windowOf(this.store.now, view.scan), view.scan, () => this.redraw());
       const isActive = view.scan === scan;
       if (isActive && ((entry.image && entry.mask) || entry.problem)) startBackground();
-      this.#panes.get(view.scan.scan_id).element.classList.toggle("active", isActive && views.length > 1);
-      const second = this.second.over(view.scan, view.slice, this.store.now.hidden);
-      this.#panes.get(view.scan.scan_id).draw({ ...view, entry, second, bounds, scale, ...colours, state: this.store.now, isActive, cursor: this.#cursorIn(view.scan) });
+      const pane = this.#panes.get(view.scan.scan_id);
+      pane.element.classList.toggle("active", isActive && views.length > 1);
+      const cross = others.length > 0 ? this.#cross.slice(1) : null;
+      pane.draw({ ...view, ...this.#looks(view.scan, "sagittal", view.slice), entry, scale, isActive, cross, cursor: this.#cursorIn(view.scan) });
     }
+    if (others.length > 0) this.#drawPlanes(scan, others);
     this.#namePointed();
     this.onDrawn();
   }
 
-  /** One pane for each scan, in their order. */
+  /** What a pane needs to know of a scan at a depth of a plane, besides the voxels. */
+  #looks(scan, plane, depth) {
+    const { now } = this.store;
+    const bounds = boundsOf(windowOf(now, scan), scan, () => this.redraw());
+    return { second: this.second.over(scan, plane, depth, now.hidden), bounds, ...this.#colours(), state: now };
+  }
+
+  /** The axial and the coronal plane where the crosshair is. */
+  #drawPlanes(scan, planes) {
+    const { entry } = this;
+    const { volume, note, ask } = this.#volume.of(scan, Boolean((entry.image && entry.mask) || entry.problem));
+    for (const plane of planes) {
+      const pane = this.#panes.get(`${scan.scan_id} ${plane}`);
+      const [depth, row, column] = PLANES[plane].axes.map((axis) => this.#cross[axis]);
+      const [, ...centre] = PLANES[plane].axes.map((axis) => this.#centre[axis]);
+      const seen = seenIn(plane, scan);
+      const cut = volume ? { image: this.#imageCuts.of(volume.image, plane, depth), mask: this.#maskCuts.of(volume.mask, plane, depth) } : {};
+      const scale = fitOf(seen, pane.size) * this.store.now.zoom;
+      pane.draw({ scan: seen, slice: depth, centre, ...this.#looks(scan, plane, depth), entry: cut, scale, cross: [row, column], note, ask, thickness: thicknessOf(scan) });
+    }
+  }
+
+  /** One pane for each `[key, plane]`, in their order. */
   #arrange(shown) {
-    const ids = shown.map((scan) => scan.scan_id);
-    if ([...this.#panes.keys()].join() === ids.join()) return;
+    const keys = shown.map(([key]) => key);
+    if ([...this.#panes.keys()].join() === keys.join()) return;
     const known = this.#panes;
-    this.#panes = new Map(ids.map((id) => [id, known.get(id) ?? this.#newPane(id)]));
+    this.#panes = new Map(shown.map(([key, plane]) => [key, known.get(key) ?? this.#newPane(key, plane)]));
+    const focused = document.activeElement;
     byId("views").replaceChildren(...[...this.#panes.values()].map((pane) => pane.element));
+    // Moving an element takes the focus from it.
+    if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
   }
 
   /** Where a scan is looked at: the same place in the patient as in the scan that is looked at. */
@@ -176,27 +248,61 @@ export class Stage {
     return this.#coloursNow;
   }
 
-  #newPane(id) {
-    const pane = new Pane(this.store);
-    const active = () => this.store.now.scan === id;
+  #newPane(id, plane) {
+    const pane = new Pane(this.store, plane, () => this.#volume.permit());
+    const isOther = plane !== "sagittal";
+    const active = () => isOther || this.store.now.scan === id;
     listen(pane.canvas, {
       begin: () => {
         if (!active() && pane.view) this.#look(pane.view);
         this.#atMeasure = this.store.now.measures;
         this.#atWindowDrag = pane.view && { scan: pane.view.scan, bounds: pane.view.bounds };
       },
-      step: (by) => this.step(by),
-      zoom: (factor, point) => this.zoom(factor, point),
+      step: (by) => this.#stepIn(pane, by),
+      zoom: (factor, point) => this.zoom(factor, point, isOther ? pane : undefined),
       pan: (right, down) => this.#pan(pane, right, down),
       window: (right, down) => this.#window(right, down),
       measure: (from, to, isDone) => this.#measure(pane, from, to, isDone),
+      cross: (point) => pane.view && this.#setCross(this.#inScan(pane, pane.voxelAt(point), this.#cross)),
       hover: (point) => this.#hover(pane, point),
       click: (point) => this.#click(pane, point),
       reset: () => this.reset(),
-      tool: () => this.store.now.tool,
+      tool: () => this.#toolIn(plane),
       isZoomed: () => this.store.now.zoom > 1,
     });
+    if (isOther) pane.canvas.addEventListener("keydown", (event) => this.#onPlaneKey(pane, event));
     return pane;
+  }
+
+  /** What dragging does in a plane: rulers and angles are for slices. */
+  #toolIn(plane) {
+    const { tool, planes } = this.store.now;
+    const isFree = tool === "move" || (plane !== "sagittal" && tool !== "window");
+    return planes && isFree ? "cross" : tool;
+  }
+
+  /** Moves through the depth of a pane's plane. */
+  #stepIn(pane, by) {
+    if (pane.plane === "sagittal") return this.step(by);
+    const cross = this.#cross;
+    cross[PLANES[pane.plane].axes[0]] += by;
+    this.#setCross(cross);
+  }
+
+  /** Arrow keys move the crosshair in another plane, page keys the plane itself. */
+  #onPlaneKey(pane, event) {
+    if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
+    const depth = { PageUp: -1, PageDown: 1 }[event.key];
+    const arrow = ARROWS[event.key];
+    if (!depth && !arrow) return;
+    event.preventDefault();
+    event.stopPropagation();
+    if (depth) return this.#stepIn(pane, depth);
+    const cross = this.#cross;
+    const [, down, across] = PLANES[pane.plane].axes;
+    cross[down] += arrow[0];
+    cross[across] += arrow[1];
+    this.#setCross(cross);
   }
 
   /** Makes the scan of a view the one that is looked at, at the place that it shows. */
@@ -207,7 +313,8 @@ export class Stage {
   #pan(pane, right, down) {
     const { centre, scale, scan } = pane.view;
     const moved = [centre[0] - down / (scan.spacing_mm[1] * scale), centre[1] - right / (scan.spacing_mm[2] * scale)];
-    this.store.set({ centre: moved.map((at, n) => between(at, 0, scan.shape[n + 1] - 1)) });
+    const { shape } = this.session.scan;
+    this.#setCentre(this.#inScan(pane, moved, this.#centre).map((at, n) => between(at, 0, shape[n] - 1)));
   }
 
   #window(right, down) {
@@ -250,7 +357,7 @@ export class Stage {
     this.#pointer?.pane.name(null);
     this.#pointer = point && pane.view ? { pane, point } : null;
     const hadCursor = this.#cursor !== null;
-    this.#cursor = this.#pointer && this.store.now.linked ? cursorAt(pane, point) : null;
+    this.#cursor = this.#pointer && this.store.now.linked && pane.plane === "sagittal" ? cursorAt(pane, point) : null;
     if (hadCursor || this.#cursor) this.redraw();
     this.#namePointed();
   }
@@ -259,7 +366,7 @@ export class Stage {
   #namePointed() {
     const { pane, point } = this.#pointer ?? {};
     const found = pane && pane.probe(pane.voxelAt(point));
-    const parts = [...this.#results(), found && readoutOf(found, pane.view.scan, this.session)];
+    const parts = [...this.#results(), found && readoutOf(found, this.#inScan(pane, [found.row, found.column], this.#cross), pane, this.session)];
     byId("readout").textContent = parts.filter(Boolean).join(" · ");
     if (!pane) return;
     const isNamed = found?.label > 0 && this.store.now.overlay;
@@ -283,8 +390,8 @@ function cursorAt(pane, point) {
   return { scan, at: toPatient(scan.geometry.affine_lps, [slice, ...pane.voxelAt(point)]) };
 }
 
-function readoutOf({ row, column, value, label, predicted }, scan, session) {
-  const parts = [`row ${row}, column ${column}`];
+function readoutOf({ value, label, predicted }, [slice, row, column], { plane, view: { scan } }, session) {
+  const parts = [`${plane === "sagittal" ? "" : `slice ${slice}, `}row ${row}, column ${column}`];
   if (value !== undefined) parts.push(`value ${rounded(value, 3)}`);
   if (label) parts.push(session.nameOf(label));
   if (predicted !== undefined) parts.push(`second mask ${predicted || "–"}`);

@@ -28,6 +28,9 @@ const INITIAL = Object.freeze({
   zoom: 1,
   centre: null, // row and column in the middle of the picture; null: of the scan
   linked: false,
+  planes: false, // axial and coronal planes beside the sagittal one; not together with `linked`
+  cross: null, // row and column where the planes meet; null: the middle of the scan
+  lateral: null, // slice in the middle of the other planes; null: the middle of the scan
   tool: "move",
   measures: [], // {kind, slice, points}, see measures.js
   panel: "stage", // the one that a small screen shows
@@ -58,6 +61,9 @@ export function parse(fragment) {
   if (zoom) state.zoom = between(zoom[0], MIN_ZOOM, MAX_ZOOM);
   state.centre = numbers(given.get("centre"), 2);
   state.linked = given.get("linked") === "1";
+  state.planes = given.get("planes") === "1" && !state.linked;
+  state.cross = numbers(given.get("cross"), 2);
+  state.lateral = numbers(given.get("lateral"), 1)?.[0] ?? null;
   state.tool = among("tool", TOOLS, "move");
   state.measures = parseMeasures(given.get("measures") ?? "");
   state.panel = among("panel", PANELS, "stage");
@@ -86,6 +92,9 @@ export function format(state) {
   put("zoom", Number(state.zoom.toFixed(3)), state.zoom === 1);
   put("centre", state.centre?.map((n) => Number(n.toFixed(2))).join(","), !state.centre);
   put("linked", "1", !state.linked);
+  put("planes", "1", !state.planes);
+  put("cross", state.cross?.join(","), !state.planes || !state.cross);
+  put("lateral", Number(state.lateral?.toFixed(2)), !state.planes || state.lateral === null);
   put("tool", state.tool, state.tool === "move");
   put("measures", formatMeasures(state.measures), state.measures.length === 0);
   put("panel", state.panel, state.panel === "stage");

@@ -1,5 +1,5 @@
-// A whole scan in memory: values and labels of every slice, each loaded once when something needs it. One scan is kept; what
-// is still on its way of another one is given up.
+// A whole scan in memory: values and labels of every slice, each loaded once when something needs it. One scan is kept; the
+// values of another one that are still on their way are given up.
 
 import { getNpy, scanPath, withQuery } from "./api.js";
 
@@ -33,7 +33,7 @@ function loadPart(scan, part, onProgress) {
     held = { key, controller: new AbortController(), parts: {} };
   }
   const { parts, controller } = held;
-  parts[part] ??= started(scan, part, controller.signal);
+  parts[part] ??= started(scan, part, part === "image" ? controller.signal : undefined);
   const loading = parts[part];
   loading.listeners.push(onProgress);
   onProgress(loading.received);
