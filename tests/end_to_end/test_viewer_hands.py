@@ -218,3 +218,14 @@ def test_buttons_without_effect_say_why(page):
     compare.click()
     assert "linked" not in page.fragment()
     assert not page.all("button:disabled")
+
+
+def test_steps_between_two_frames_add_up(page):
+    page.open("#scan=1_t2&slice=7&zoom=3", drawn="1_t2 7")
+    key = "document.body.dispatchEvent(new KeyboardEvent('keydown', { key: arguments[0], shiftKey: true, bubbles: true }));"
+    page.js(f"{key}{key}{key}", "ArrowRight")
+    thrice = float(page.fragment()["centre"].split(",")[1])
+    page.js(key, "ArrowLeft")
+    twice = float(page.fragment()["centre"].split(",")[1])
+    middle = 91
+    assert thrice - middle > 1 and abs((thrice - middle) - 3 * (thrice - twice)) < 0.1

@@ -169,7 +169,7 @@ export class Stage {
       if (isActive && ((entry.image && entry.mask) || entry.problem)) startBackground();
       const pane = this.#panes.get(view.scan.scan_id);
       pane.element.classList.toggle("active", isActive && views.length > 1);
-      const cross = others.length > 0 ? this.#cross.slice(1) : null;
+      const cross = others.length > 0 && this.#cross.slice(1);
       pane.draw({ ...view, ...this.#looks(view.scan, "sagittal", view.slice), entry, scale, isActive, cross, cursor: this.#cursorIn(view.scan) });
     }
     if (others.length > 0) this.#drawPlanes(scan, others);
@@ -284,16 +284,14 @@ export class Stage {
   /** Moves through the depth of a pane's plane. */
   #stepIn(pane, by) {
     if (pane.plane === "sagittal") return this.step(by);
-    const cross = this.#cross;
-    cross[PLANES[pane.plane].axes[0]] += by;
-    this.#setCross(cross);
+    const [depth] = PLANES[pane.plane].axes;
+    this.#setCross(this.#cross.map((at, axis) => (axis === depth ? at + by : at)));
   }
 
   /** Arrow keys move the crosshair in another plane, page keys the plane itself. */
   #onPlaneKey(pane, event) {
     if (event.shiftKey || event.ctrlKey || event.metaKey || event.altKey) return;
-    const depth = { PageUp: -1, PageDown: 1 }[event.key];
-    const arrow = ARROWS[event.key];
+    const [depth, arrow] = [{ PageUp: -1, PageDown: 1 }[event.key], ARROWS[event.key]];
     if (!depth && !arrow) return;
     event.preventDefault();
     event.stopPropagation();
@@ -311,10 +309,12 @@ export class Stage {
   }
 
   #pan(pane, right, down) {
-    const { centre, scale, scan } = pane.view;
-    const moved = [centre[0] - down / (scan.spacing_mm[1] * scale), centre[1] - right / (scan.spacing_mm[2] * scale)];
-    const { shape } = this.session.scan;
-    this.#setCentre(this.#inScan(pane, moved, this.#centre).map((at, n) => between(at, 0, shape[n] - 1)));
+    const { scale, scan } = pane.view; // The centre is the state's: several steps may come between two frames.
+    const [, vertical, horizontal] = PLANES[pane.plane].axes;
+    const centre = this.#centre;
+    centre[vertical] -= down / (scan.spacing_mm[1] * scale);
+    centre[horizontal] -= right / (scan.spacing_mm[2] * scale);
+    this.#setCentre(centre.map((at, n) => between(at, 0, this.session.scan.shape[n] - 1)));
   }
 
   #window(right, down) {
