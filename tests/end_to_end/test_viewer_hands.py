@@ -229,3 +229,21 @@ def test_steps_between_two_frames_add_up(page):
     twice = float(page.fragment()["centre"].split(",")[1])
     middle = 91
     assert thrice - middle > 1 and abs((thrice - middle) - 3 * (thrice - twice)) < 0.1
+
+
+def test_the_api_page_follows_the_systems_theme(page):
+    for theme, is_dark in (("dark", True), ("light", False), ("dark", True)):
+        media(page, prefers_color_scheme=theme)
+        if "/docs" not in page.driver.current_url:
+            page.driver.get(f"{page.address}/docs")
+        page.until(lambda: page.all(".swagger-ui .opblock"), "no routes are listed")
+        # As luminance, of 255: what the text stands on, and the text.
+        luminance = (
+            "const parts = (colour) => (colour.match(/[\\d.]+/g) ?? []).map(Number);"
+            "const ground = (e) => { for (; e; e = e.parentElement) { const [r, g, b, a = 1] = parts(getComputedStyle(e).backgroundColor); if (a > 0.5) return (r + g + b) / 3; } return 255; };"
+            "const title = document.querySelector('.swagger-ui .info .title'); const [r, g, b] = parts(getComputedStyle(title).color);"
+            "return [ground(title), (r + g + b) / 3]"
+        )
+        ground, text = page.until(lambda is_dark=is_dark: (found := page.js(luminance)) and (found[0] < 60) == is_dark and found, f"the page is not {theme}")
+        assert abs(ground - text) > 120, (theme, ground, text)
+        page.screenshot(f"docs-{theme}")

@@ -24,7 +24,8 @@ const DOCS: &str = r##"<!doctype html>
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<title>sagittal: the interface</title>
+<meta name="color-scheme" content="light dark">
+<title>sagittal: REST API</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/docs/swagger-ui.css">
 </head>
@@ -36,7 +37,12 @@ const DOCS: &str = r##"<!doctype html>
 </html>
 "##;
 
-const START: &str = r##"SwaggerUIBundle({ url: "/openapi.json", dom_id: "#interface", deepLinking: true, tryItOutEnabled: true, validatorUrl: null });
+/// Swagger UI has a dark theme by a class alone, which follows the system here.
+const START: &str = r##"const dark = matchMedia("(prefers-color-scheme: dark)");
+const follow = () => document.documentElement.classList.toggle("dark-mode", dark.matches);
+dark.addEventListener("change", follow);
+follow();
+SwaggerUIBundle({ url: "/openapi.json", dom_id: "#interface", deepLinking: true, tryItOutEnabled: true, validatorUrl: null });
 "##;
 
 fn page(html: String) -> Response {
