@@ -5,7 +5,8 @@
 use divan::{Bencher, black_box};
 use sagittal::formats::png::{PixelFormat, PngMeta, encode};
 use sagittal::imaging::{
-    AxisSampling, Filter, ImageKind, ImageQuery, Limits, Plane, RenderInput, Sampling, ScanFacts, ValueScale, resample,
+    AxisSampling, Filter, ImageKind, ImageQuery, Plane, RenderInput, RenderLimits, Sampling, ScanFacts, ValueScale,
+    resample,
 };
 use sagittal::params::decode;
 use sagittal::volume::{ElementType, Orientation, Slice};
@@ -65,7 +66,7 @@ fn facts() -> ScanFacts {
 fn image_png(bencher: Bencher, query: &str) {
     let (bytes, facts) = (voxels(), facts());
     let query = ImageQuery::parse(ImageKind::ImagePng, &decode(query)).expect("a valid query");
-    let image_request = query.resolve(&facts, Limits { max_pixels: 1 << 24 }).expect("a possible request");
+    let image_request = query.resolve(&facts, RenderLimits { max_pixels: 1 << 24 }).expect("a possible request");
     let plane = Plane { image: Some(slice(&bytes)), mask: None };
     let input = RenderInput { planes: &[plane], facts: &facts, quantiles: &[] };
     bencher.bench(|| image_request.render(&input));

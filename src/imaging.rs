@@ -20,7 +20,7 @@ mod view;
 mod viewport;
 mod window;
 
-pub use facts::{Limits, ScanFacts};
+pub use facts::{RenderLimits, ScanFacts};
 pub use image_query::ImageQuery;
 pub use image_request::ImageRequest;
 pub use label_table::{LabelMap, LabelTable};

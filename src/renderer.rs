@@ -16,7 +16,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use tokio::sync::Mutex;
 
-use crate::imaging::{Limits, RenderError};
+use crate::imaging::{RenderError, RenderLimits};
 use crate::index::{IndexError, ReadTransaction, Reader};
 use crate::params::ParameterError;
 use crate::spider::ScanId;
@@ -47,7 +47,7 @@ pub struct Renderer {
     renewing: Mutex<()>,
     store: Store,
     pool: Pool,
-    limits: Limits,
+    limits: RenderLimits,
     cache: Cache,
 }
 
@@ -160,7 +160,7 @@ impl Renderer {
         reader: Reader,
         store: Store,
         pool: Pool,
-        limits: Limits,
+        limits: RenderLimits,
         cache_bytes: u64,
     ) -> Result<Self, IndexError> {
         let index = reader.begin().await?;

@@ -9,7 +9,7 @@ use super::Failure;
 use super::settings::{cores, place};
 use crate::export;
 use crate::export::{ExportFormat, ExportOptions, folder};
-use crate::imaging::Limits;
+use crate::imaging::RenderLimits;
 use crate::renderer::Renderer;
 use crate::snapshots;
 use crate::snapshots::Scratch;
@@ -157,7 +157,7 @@ impl Exporter {
     async fn open(data: &DataLocation) -> Result<Self, Failure> {
         let (store, reader, _) =
             snapshots::open(data, &KeptSlices { memory_bytes: SLICE_CACHE_BYTES, disk: None }).await?;
-        let limits = Limits { max_pixels: 1 << 28 };
+        let limits = RenderLimits { max_pixels: 1 << 28 };
         let pool = Pool::new(cores(), 256)?;
         let renderer = Renderer::open(reader, store.clone(), pool, limits, CACHE_BYTES).await?;
         Ok(Self { renderer: Arc::new(renderer), store })

@@ -16,7 +16,7 @@ use super::Failure;
 use super::settings::ServeSettings;
 use crate::http;
 use crate::http::{App, Stop};
-use crate::imaging::Limits;
+use crate::imaging::RenderLimits;
 use crate::renderer;
 use crate::renderer::Renderer;
 use crate::snapshots;
@@ -40,7 +40,7 @@ pub(super) async fn serve_data(
     let (store, reader, replica) = snapshots::open(data, &settings.kept_slices()).await?;
     let reader = reader.within(time_limit);
     let pool = Pool::new(settings.render_threads(), settings.queue)?.within(memory);
-    let limits = Limits { max_pixels: settings.max_pixels };
+    let limits = RenderLimits { max_pixels: settings.max_pixels };
     let renderer = Renderer::open(reader, store.clone(), pool, limits, memory.renderer).await?;
     let renderer = Arc::new(renderer);
     let refresh = Duration::from_secs_f64(settings.refresh_seconds);

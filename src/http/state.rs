@@ -1,6 +1,5 @@
-pub(super) mod locks;
 pub(super) mod pinned;
-pub(super) mod table_files;
+pub(super) mod single_flight;
 mod zipped_volumes;
 
 use std::sync::Arc;
@@ -10,6 +9,7 @@ use axum::extract::{FromRequestParts, State};
 use axum::http::request::Parts;
 use axum::http::{HeaderMap, Method, Uri};
 use axum::response::Response;
+use bytes::Bytes;
 use serde::Serialize;
 
 use super::limits::Limits;
@@ -28,8 +28,11 @@ use crate::renderer::{Catalogue, Renderer, RendererError, Snapshot};
 use crate::spider::ScanId;
 use crate::store::Store;
 use pinned::Pinned;
-use table_files::TableFiles;
+use single_flight::SingleFlightCache;
 use zipped_volumes::ZippedVolumes;
+
+/// Recent tables as files, by URL, media type and revision.
+pub(super) type TableFiles = SingleFlightCache<(String, &'static str, u64), Bytes>;
 
 /// How often a response is made from scans that are imported anew meanwhile.
 const ATTEMPTS: usize = 4;
@@ -72,7 +75,7 @@ impl App {
                 renderer,
                 store,
                 documents: Documents::new(plan.documents),
-                table_files: TableFiles::new(plan.tables),
+                table_files: SingleFlightCache::new(plan.tables, |(url, ..), bytes| url.len() + bytes.len()),
                 zipped_volumes: ZippedVolumes::new(plan.volumes),
                 digests: Digests::default(),
                 samples: Arc::new(SampleCache::new(plan.samples)),

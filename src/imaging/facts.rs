@@ -25,7 +25,7 @@ pub struct ScanFacts {
 
 /// What a request may take at most.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
+pub struct RenderLimits {
     /// Pixels of one image.
     pub max_pixels: u64,
 }

@@ -1,7 +1,7 @@
 //! What a request means for one scan: the canonical image. Two spellings of one image are equal, so they share a key.
 
 use super::ImageKind;
-use super::facts::{Limits, ScanFacts};
+use super::facts::{RenderLimits, ScanFacts};
 use super::image_query::ImageQuery;
 use super::label_table::LabelTable;
 use super::parameter;
@@ -52,7 +52,7 @@ impl ImageQuery {
     ///
     /// # Errors
     /// [`ParameterError`] when the scan cannot be shown like this, or the image would be larger than `limits` allow.
-    pub fn resolve(&self, facts: &ScanFacts, limits: Limits) -> Result<ImageRequest, ParameterError> {
+    pub fn resolve(&self, facts: &ScanFacts, limits: RenderLimits) -> Result<ImageRequest, ParameterError> {
         let view = SliceView::new(facts.shape, facts.orientation, self.layout);
         let viewport =
             Viewport::new(acquired(&view, facts), self.size, self.fit, limits.max_pixels / self.kind.tiles())?;

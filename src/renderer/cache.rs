@@ -211,7 +211,7 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::imaging::{ImageKind, ImageQuery, Limits, ScanFacts};
+    use crate::imaging::{ImageKind, ImageQuery, RenderLimits, ScanFacts};
     use crate::renderer::Timing;
     use crate::volume::{ElementType, Orientation};
     use crate::worker_pool::{Budget, Client, Flow};
@@ -233,7 +233,7 @@ mod tests {
             orientation: Orientation::IDENTITY,
         };
         let query = ImageQuery::parse(ImageKind::ImagePng, &[]).unwrap();
-        let image_request = query.resolve(&facts, Limits { max_pixels: 1 << 20 }).unwrap();
+        let image_request = query.resolve(&facts, RenderLimits { max_pixels: 1 << 20 }).unwrap();
         Key { scan: "1_t1".parse().unwrap(), revision: "r".into(), slice, image_request }
     }
 

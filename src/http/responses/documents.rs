@@ -5,31 +5,28 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderValue, Uri, header};
 use axum::response::Response;
 use bytes::Bytes;
-use moka::sync::Cache;
 use serde::Serialize;
 
 use super::caching::{CachePolicy, Caching};
 use super::entity_tag::EntityTag;
 use super::problem::Problem;
 use super::validator::Validator;
-use crate::http::state::locks::Locks;
+use crate::http::state::single_flight::{Lookup, SingleFlightCache};
 use crate::renderer::{RendererError, Snapshot};
 use crate::worker_pool::{Budget, Flow};
 
 /// Bytes that are reserved for a document while it is made: more than a page of 1000 rows has.
 const RESERVED: u64 = 1 << 20;
 
-/// Recent JSON answers, bounded in bytes.
+/// What a document takes beside its URL and its body.
+const OVERHEAD: usize = 256;
+
+/// Recent JSON answers by URL and revision, bounded in bytes.
 #[derive(Debug)]
-pub(in crate::http) struct Documents {
-    kept: Cache<String, Document>,
-    /// Each is made once: requests that wait for it find it kept.
-    making: Locks<(String, u64)>,
-}
+pub(in crate::http) struct Documents(SingleFlightCache<(String, u64), Document>);
 
 #[derive(Debug, Clone)]
 struct Document {
-    index_revision: u64,
     caching: Caching,
     body: Bytes,
     link: Option<HeaderValue>,
@@ -58,14 +55,7 @@ impl<T> Answer<T> {
 impl Documents {
     /// Keeps at most `budget` bytes.
     pub(in crate::http) fn new(budget: u64) -> Self {
-        let weight = |uri: &String, document: &Document| {
-            u32::try_from(uri.len() + document.body.len() + 256).unwrap_or(u32::MAX)
-        };
-        Self { kept: Cache::builder().max_capacity(budget).weigher(weight).build(), making: Locks::default() }
-    }
-
-    fn kept(&self, address: &str, index_revision: u64) -> Option<Document> {
-        self.kept.get(address).filter(|kept| kept.index_revision == index_revision)
+        Self(SingleFlightCache::new(budget, |(url, _), document| url.len() + document.body.len() + OVERHEAD))
     }
 
     /// Answers with what is kept for this address at this revision, or with what `make` makes, perhaps at a newer one.
@@ -78,13 +68,10 @@ impl Documents {
         make: impl Future<Output = Result<Answer<T>, Problem>>,
     ) -> Result<Response, Problem> {
         let address = uri.path_and_query().map_or(uri.path(), |full| full.as_str());
-        if let Some(kept) = self.kept(address, index_revision) {
-            return kept.response(request, budget).await;
-        }
-        let _making = self.making.lock((address.to_owned(), index_revision)).await;
-        if let Some(kept) = self.kept(address, index_revision) {
-            return kept.response(request, budget).await;
-        }
+        let turn = match self.0.look_up((address.to_owned(), index_revision)).await {
+            Lookup::Kept(document) => return document.response(request, budget).await,
+            Lookup::Turn(turn) => turn,
+        };
         let reservation = budget.reserve(Flow::interactive(), RESERVED.min(budget.largest())).await;
         let reservation = reservation.map_err(RendererError::Memory)?;
         let Answer { revision, body, link } = make.await?;
@@ -92,8 +79,8 @@ impl Documents {
         let tag = EntityTag::of(&[address, &revision.to_string()]);
         let caching = Caching::new(CachePolicy::Revalidate, Validator::of_revision(tag, revision));
         let link = link.and_then(|link| HeaderValue::from_str(&link).ok());
-        let document = Document { index_revision: revision, caching, body, link };
-        self.kept.insert(address.to_owned(), document.clone());
+        let document = Document { caching, body, link };
+        turn.keep_as((address.to_owned(), revision), document.clone());
         Ok(Document { body: reservation.hold(document.body.clone()), ..document }.into_response(request))
     }
 }

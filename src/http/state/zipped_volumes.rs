@@ -1,9 +1,8 @@
 //! Recent zipped volumes: how long one is, is known only when it is whole.
 
 use bytes::Bytes;
-use moka::sync::Cache;
 
-use super::locks::Locks;
+use super::single_flight::{Lookup, SingleFlightCache};
 use crate::bundles::Bundle;
 use crate::http::responses::entity_tag::EntityTag;
 use crate::renderer::RendererError;
@@ -14,22 +13,17 @@ const LARGEST_KEPT: u64 = 256 << 20;
 
 /// Recent zipped volumes.
 #[derive(Debug)]
-pub(in crate::http) struct ZippedVolumes {
-    kept: Cache<EntityTag, Bytes>,
-    /// Each is made once: anyone who waits for it finds it kept.
-    making: Locks<EntityTag>,
-}
+pub(in crate::http) struct ZippedVolumes(SingleFlightCache<EntityTag, Bytes>);
 
 impl ZippedVolumes {
     /// Keeps at most `budget` bytes.
     pub(in crate::http) fn new(budget: u64) -> Self {
-        let weight = |_: &EntityTag, bytes: &Bytes| u32::try_from(bytes.len()).unwrap_or(u32::MAX);
-        Self { kept: Cache::builder().max_capacity(budget).weigher(weight).build(), making: Locks::default() }
+        Self(SingleFlightCache::new(budget, |_, bytes| bytes.len()))
     }
 
     /// Whether the volume with this tag is there.
     pub(in crate::http) fn has(&self, tag: &EntityTag) -> bool {
-        self.kept.contains_key(tag)
+        self.0.contains(tag)
     }
 
     /// The zipped volume with this tag, with a length, unless it is too large for that. Its bytes hold what is reserved for
@@ -44,17 +38,15 @@ impl ZippedVolumes {
         if len > LARGEST_KEPT.min(budget.largest()) {
             return Ok(volume);
         }
-        let _alone = self.making.lock(tag.clone()).await;
-        let kept = self.kept.get(tag);
         // Not of the memory that its slices take: it would wait for them while it holds what they wait for.
-        let needed = kept.as_ref().map_or(len, |bytes| bytes.len() as u64);
-        let reservation = budget.reserve(Flow::interactive(), needed).await?;
-        let bytes = match kept {
-            Some(bytes) => bytes,
-            None => {
+        let reserve = async |bytes| budget.reserve(Flow::interactive(), bytes).await;
+        let (reservation, bytes) = match self.0.look_up(tag.clone()).await {
+            Lookup::Kept(bytes) => (reserve(bytes.len() as u64).await?, bytes),
+            Lookup::Turn(turn) => {
+                let reservation = reserve(len).await?;
                 let bytes = Bytes::from(volume.made().await?.concat());
-                self.kept.insert(tag.clone(), bytes.clone());
-                bytes
+                turn.keep(bytes.clone());
+                (reservation, bytes)
             }
         };
         Ok(volume.with_bytes(vec![reservation.hold(bytes)]))

@@ -7,7 +7,7 @@ use crate::params::ParameterErrorKind;
 use crate::params::decode;
 use crate::volume::Orientation;
 
-const LIMITS: Limits = Limits { max_pixels: 4096 * 4096 };
+const LIMITS: RenderLimits = RenderLimits { max_pixels: 4096 * 4096 };
 
 /// An LPS scan of 48 × 40 mm.
 fn facts() -> ScanFacts {

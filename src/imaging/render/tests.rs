@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::imaging::{Filter, ImageQuery, Limits};
+use crate::imaging::{Filter, ImageQuery, RenderLimits};
 use crate::params::decode;
 use crate::volume::Orientation;
 
@@ -25,7 +25,7 @@ fn facts() -> ScanFacts {
 fn rendered(kind: ImageKind, query: &str, image: &[i16], mask: &[u8]) -> Rendered {
     let facts = facts();
     let image_request =
-        ImageQuery::parse(kind, &decode(query)).unwrap().resolve(&facts, Limits { max_pixels: 1 << 24 }).unwrap();
+        ImageQuery::parse(kind, &decode(query)).unwrap().resolve(&facts, RenderLimits { max_pixels: 1 << 24 }).unwrap();
     let image: Vec<u8> = image.iter().flat_map(|value| value.to_le_bytes()).collect();
     let slice = |element, bytes| Slice { element, rows: SHAPE[1], columns: SHAPE[2], bytes };
     let plane = Plane { image: Some(slice(ElementType::Int16, &image)), mask: Some(slice(ElementType::Uint8, mask)) };
@@ -101,7 +101,7 @@ proptest! {
         let query = format!("width={width}&height={height}&fit={fit}&layout={layout}");
         let facts = facts();
         let image_request = ImageQuery::parse(ImageKind::MaskNpy, &decode(&query)).unwrap();
-        let image_request = image_request.resolve(&facts, Limits { max_pixels: 1 << 24 }).unwrap();
+        let image_request = image_request.resolve(&facts, RenderLimits { max_pixels: 1 << 24 }).unwrap();
         let [_, rows, columns] = image_request.view(&facts).shape();
         let slice = Slice { element: ElementType::Uint8, rows, columns, bytes: &mask[..rows * columns] };
         let planes = [Plane { image: None, mask: Some(slice) }];
@@ -130,7 +130,7 @@ proptest! {
         let filter = if kind.is_mask() { String::new() } else { format!("&filter={filter}") };
         let query = format!("{query}&{size}&fit={fit}{filter}");
         let image_request = ImageQuery::parse(kind, &decode(query.trim_start_matches('&'))).unwrap();
-        let image_request = image_request.resolve(&facts, Limits { max_pixels: 1 << 24 }).unwrap();
+        let image_request = image_request.resolve(&facts, RenderLimits { max_pixels: 1 << 24 }).unwrap();
         let image: Vec<u8> = image.iter().flat_map(|value| value.to_le_bytes()).collect();
         let slice = |element, bytes| Slice { element, rows: SHAPE[1], columns: SHAPE[2], bytes };
         let plane = Plane { image: Some(slice(ElementType::Int16, &image)), mask: Some(slice(ElementType::Uint8, &mask)) };

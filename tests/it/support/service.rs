@@ -11,7 +11,7 @@ use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use sagittal::auth::{Authenticator, TokenFile, Tokens, UrlSigner};
 use sagittal::http::{self, App, router};
-use sagittal::imaging::Limits;
+use sagittal::imaging::RenderLimits;
 use sagittal::renderer::Renderer;
 use sagittal::snapshots::{self, Replica};
 use sagittal::store::{DataLocation, KeptSlices};
@@ -142,7 +142,7 @@ impl Service {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let (app, renderer, replica) = runtime.block_on(async {
             let (store, reader, replica) = snapshots::open(place, &KeptSlices::default()).await.unwrap();
-            let limits = Limits { max_pixels: 4096 * 4096 };
+            let limits = RenderLimits { max_pixels: 4096 * 4096 };
             let renderer = Arc::new(Renderer::open(reader, store.clone(), pool, limits, cache_bytes).await.unwrap());
             (finish(App::new(Arc::clone(&renderer), store)), renderer, replica)
         });

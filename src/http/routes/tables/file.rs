@@ -14,6 +14,7 @@ use crate::http::responses::files::{InMemoryFile, decided, unsized_file};
 use crate::http::responses::problem::{Code, Problem};
 use crate::http::responses::validator::Validator;
 use crate::http::routes::listing::LIMIT;
+use crate::http::state::single_flight::Lookup;
 use crate::http::state::{ApiRequest, App};
 use crate::index::IndexError;
 use crate::params::{Form, Parameter, plain};
@@ -114,16 +115,22 @@ fn batches(app: App, revision: u64, query: Listing) -> impl Stream<Item = Result
     })
 }
 
+/// The file of this request at a revision, or the turn to make it.
+async fn kept_or_turn(
+    request: &ApiRequest,
+    revision: u64,
+    format: Format,
+) -> Lookup<'_, (String, &'static str, u64), Bytes> {
+    let key = (request.address().to_owned(), format.media_type(), revision);
+    request.app.table_files().look_up(key).await
+}
+
 /// The lines of a table. The first 8 MiB are made before the status is sent: what can go wrong mostly goes wrong there.
 async fn text(request: &ApiRequest, revision: u64, query: Listing, format: Format) -> Result<Text, Problem> {
-    let (files, url) = (request.app.table_files(), request.address());
-    if let Some(bytes) = files.kept(url, format, revision) {
-        return Ok(Text::Whole(bytes));
-    }
-    let making = files.lock(url, format, revision).await;
-    if let Some(bytes) = files.kept(url, format, revision) {
-        return Ok(Text::Whole(bytes));
-    }
+    let turn = match kept_or_turn(request, revision, format).await {
+        Lookup::Kept(bytes) => return Ok(Text::Whole(bytes)),
+        Lookup::Turn(turn) => turn,
+    };
     // A buffer that grows holds up to twice what was written to it.
     let reservation = reserve(request, 2 * request.app.limits().whole_table_bytes as u64).await?;
     let mut text = if format == Format::Csv { csv_header(&query.columns) } else { Vec::new() };
@@ -135,7 +142,7 @@ async fn text(request: &ApiRequest, revision: u64, query: Listing, format: Forma
     while let Some(batch) = batches.next().await {
         text.extend(lines(batch?));
         if text.len() > request.app.limits().whole_table_bytes {
-            drop(making);
+            drop(turn);
             let rest = batches.map(move |batch| {
                 let lines = batch.map(|batch| Bytes::from(lines(batch)));
                 lines.inspect_err(|error| tracing::error!(error = error as &dyn std::error::Error, "a table broke off"))
@@ -145,19 +152,15 @@ async fn text(request: &ApiRequest, revision: u64, query: Listing, format: Forma
         }
     }
     let bytes = Bytes::from(text);
-    files.keep(url, format, revision, &bytes);
+    turn.keep(bytes.clone());
     Ok(Text::Whole(reservation.hold(bytes)))
 }
 
 async fn parquet(request: &ApiRequest, revision: u64, query: Listing) -> Result<Bytes, Problem> {
-    let (files, url) = (request.app.table_files(), request.address());
-    if let Some(bytes) = files.kept(url, Format::Parquet, revision) {
-        return Ok(bytes);
-    }
-    let _making = files.lock(url, Format::Parquet, revision).await;
-    if let Some(bytes) = files.kept(url, Format::Parquet, revision) {
-        return Ok(bytes);
-    }
+    let turn = match kept_or_turn(request, revision, Format::Parquet).await {
+        Lookup::Kept(bytes) => return Ok(bytes),
+        Lookup::Turn(turn) => turn,
+    };
     let largest = request.app.renderer().pool().budget().largest().min(LARGEST as u64);
     let reservation = reserve(request, largest).await?;
     let mut table = ParquetTable::new(&query.columns).map_err(|error| Problem::internal(&error))?;
@@ -174,7 +177,7 @@ async fn parquet(request: &ApiRequest, revision: u64, query: Listing) -> Result<
         }
     }
     let bytes = Bytes::from(off_thread(move || table.finish()).await?);
-    files.keep(url, Format::Parquet, revision, &bytes);
+    turn.keep(bytes.clone());
     Ok(reservation.hold(bytes))
 }
 
