@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::http::{HeaderName, HeaderValue, Method, Uri, header};
 use tower_http::cors::{AllowOrigin, Any, CorsLayer};
 
-use crate::http::responses::provenance;
+use crate::http::responses::headers;
 
 /// The origins whose pages may read responses.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -72,29 +72,8 @@ const PREFLIGHT_AGE: Duration = Duration::from_secs(7200);
 
 /// What pages of other origins may send and read. A batch is requested by POST, because its list is too long for a URL.
 pub(in crate::http) fn layer(allowed: &AllowedOrigins) -> CorsLayer {
-    let exposed = [
-        header::ACCEPT_RANGES,
-        header::CONTENT_DISPOSITION,
-        header::CONTENT_ENCODING,
-        header::CONTENT_RANGE,
-        header::ETAG,
-        header::LAST_MODIFIED,
-        header::LINK,
-        header::RETRY_AFTER,
-        HeaderName::from_static("cache-status"),
-        HeaderName::from_static("repr-digest"),
-        HeaderName::from_static("server-timing"),
-        HeaderName::from_static("x-request-id"),
-        provenance::SCAN,
-        provenance::SLICES,
-        provenance::AFFINE,
-        provenance::SOURCE_SHA256,
-        provenance::VERSION,
-        provenance::SAMPLES,
-        HeaderName::from_static("x-sagittal-slope"),
-        HeaderName::from_static("x-sagittal-intercept"),
-        HeaderName::from_static("x-sagittal-spacing-mm"),
-    ];
+    let exposed =
+        [header::CONTENT_ENCODING, header::CONTENT_RANGE, header::RETRY_AFTER, HeaderName::from_static("repr-digest")];
     let taken = [
         header::AUTHORIZATION,
         header::CONTENT_TYPE,
@@ -112,7 +91,7 @@ pub(in crate::http) fn layer(allowed: &AllowedOrigins) -> CorsLayer {
         .allow_origin(allowed.cors())
         .allow_methods([Method::GET, Method::HEAD, Method::POST])
         .allow_headers(taken)
-        .expose_headers(exposed)
+        .expose_headers(headers::declared().chain(exposed).collect::<Vec<_>>())
         .max_age(PREFLIGHT_AGE)
 }
 

@@ -1,5 +1,6 @@
 //! Response headers as the OpenAPI document describes them. Routes declare which of them they send.
 
+use axum::http::HeaderName;
 use serde_json::{Map, Value as Json, json};
 
 use crate::spider::ScanId;
@@ -131,6 +132,13 @@ pub(in crate::http) const PAGE: [ResponseHeader; 1] = [ResponseHeader {
 /// Of files that browsers save.
 pub(in crate::http) const FILE_NAME: [ResponseHeader; 1] =
     [ResponseHeader { name: "Content-Disposition", pattern: ".+", description: "Name under which the file is saved." }];
+
+/// Every header that routes declare, for pages of other origins, which must be allowed to read each by name.
+pub(in crate::http) fn declared() -> impl Iterator<Item = HeaderName> {
+    let all =
+        [&EVERY_RESPONSE[..], &VALIDATORS, &RANGES, &PIXELS, &PLACE, &SOURCE, &SAMPLES, &NEXT_PAGE, &PAGE, &FILE_NAME];
+    all.into_iter().flatten().filter_map(|header| HeaderName::from_bytes(header.name.as_bytes()).ok())
+}
 
 /// The headers as OpenAPI has them.
 pub(in crate::http) fn document<'a>(headers: impl Iterator<Item = &'a ResponseHeader>) -> Map<String, Json> {
