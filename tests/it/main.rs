@@ -11,6 +11,7 @@ mod circles;
 mod connections;
 mod dependencies;
 mod editions;
+mod evaluation;
 mod http_semantics;
 mod images;
 mod import;
