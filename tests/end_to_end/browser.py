@@ -18,6 +18,8 @@ from selenium.webdriver.common.action_chains import ActionChains
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
+import npm_packages
+
 INSTALL = "apt-get update && apt-get install --yes --no-install-recommends chromium chromium-driver"
 SCREENSHOTS = Path(__file__).resolve().parents[2] / "target" / "viewer-screenshots"
 # Nothing waits so long unless it is broken.
@@ -151,6 +153,27 @@ class Viewer:
             "return o.toDataURL('image/png').split(',')[1]", n,
         )
         return pixels(png)
+
+    def axe_violations(self) -> list:
+        """What axe-core finds wrong in the page as it is now. Evaluated through the protocol: the page's policy permits no script
+        of another origin."""
+        axe = (npm_packages.modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
+        self.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})
+        return self.driver.execute_async_script(
+            "const done = arguments[0]; axe.run(document, {}).then(({ violations }) =>"
+            " done(violations.map((v) => [v.id, v.nodes.slice(0, 5).map((n) => n.html.slice(0, 120) + ' ' + n.failureSummary)])))"
+        )
+
+    def overlapping_texts(self) -> list:
+        """Pairs of texts over an image that lie on each other."""
+        return self.js(
+            "return [...document.querySelectorAll('.pane')].flatMap((pane) => {"
+            "  const boxes = [...pane.querySelectorAll('.corner, .side')].filter((e) => e.checkVisibility() && e.textContent)"
+            "    .map((e) => [e.textContent, e.getBoundingClientRect()]);"
+            "  return boxes.flatMap(([a, x], n) => boxes.slice(n + 1).filter(([, y]) =>"
+            "    x.left < y.right && y.left < x.right && x.top < y.bottom && y.top < x.bottom).map(([b]) => [a, b]));"
+            "})"
+        )
 
     def screenshot(self, name: str):
         SCREENSHOTS.mkdir(parents=True, exist_ok=True)

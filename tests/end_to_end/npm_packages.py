@@ -1,5 +1,6 @@
 """The packages of tests/npm, installed once into target/."""
 
+import fcntl
 import shutil
 import subprocess
 from pathlib import Path
@@ -11,15 +12,23 @@ INSTALLED = PROJECT / "target" / "npm"
 
 def modules() -> Path:
     """The folder node_modules, with the versions that package-lock.json names."""
-    lock = INSTALLED / "package-lock.json"
-    if not lock.exists() or lock.read_bytes() != (LISTED / lock.name).read_bytes():
-        shutil.rmtree(INSTALLED, ignore_errors=True)
-        INSTALLED.mkdir(parents=True)
-        shutil.copy(LISTED / "package.json", INSTALLED)
-        shutil.copy(LISTED / lock.name, lock)
-        try:
-            subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=INSTALLED, check=True, capture_output=True)
-        except BaseException:
-            shutil.rmtree(INSTALLED, ignore_errors=True)
-            raise
+    INSTALLED.parent.mkdir(exist_ok=True)
+    # Tests that run beside each other wait for the one that installs.
+    with INSTALLED.with_suffix(".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not is_installed():
+            install()
     return INSTALLED / "node_modules"
+
+
+def is_installed() -> bool:
+    lock = INSTALLED / "package-lock.json"
+    # npm writes the second file when everything is there.
+    is_whole = lock.exists() and (INSTALLED / "node_modules" / ".package-lock.json").exists()
+    return is_whole and lock.read_bytes() == (LISTED / lock.name).read_bytes()
+
+
+def install():
+    shutil.rmtree(INSTALLED, ignore_errors=True)
+    shutil.copytree(LISTED, INSTALLED)
+    subprocess.run(["npm", "ci", "--ignore-scripts", "--no-audit", "--no-fund"], cwd=INSTALLED, check=True, capture_output=True)

@@ -1,6 +1,5 @@
 """The viewer with fingers, with the keyboard alone, and for eyes of every kind."""
 
-import npm_packages
 import pytest
 from browser import at, place
 from selenium.webdriver.common.action_chains import ActionChains
@@ -30,18 +29,12 @@ def test_axe_finds_no_violation(page, size, theme):
     page.resize(*SIZES[size])
     page.open("#scan=3_t2&linked=1&disc=202&measures=r7:60,40,200,90")
     page.until(lambda: len(page.drawn()) == 3 and all(page.drawn()), "not drawn")
-    axe = (npm_packages.modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-    page.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})
     for panel in ["stage", "details", "scans"] if size == "phone" else ["stage"]:
         if size == "phone":
             page.button({"stage": "Picture", "details": "Details", "scans": "Scans"}[panel], ".panels").click()
         page.screenshot(f"axe-{size}-{theme}-{panel}")
         # Text over a picture has a dark edge instead of a ground, which axe cannot judge.
-        found = page.driver.execute_async_script(
-            "const done = arguments[0]; axe.run(document, {}).then(({ violations }) =>"
-            " done(violations.map((v) => [v.id, v.nodes.slice(0, 5).map((n) => n.html.slice(0, 120) + ' ' + n.failureSummary)])))"
-        )
-        assert not found, found
+        assert page.axe_violations() == []
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -70,15 +63,7 @@ def test_texts_over_three_series_do_not_overlap(page, size):
     page.open("#scan=3_t2&linked=1")
     page.until(lambda: len(page.drawn()) == 3 and all(page.drawn()), "not drawn")
     page.screenshot(f"three-{size}")
-    overlaps = page.js(
-        "return [...document.querySelectorAll('.pane')].flatMap((pane) => {"
-        "  const boxes = [...pane.querySelectorAll('.corner, .side')].filter((e) => e.checkVisibility() && e.textContent)"
-        "    .map((e) => [e.textContent, e.getBoundingClientRect()]);"
-        "  return boxes.flatMap(([a, x], n) => boxes.slice(n + 1).filter(([, y]) =>"
-        "    x.left < y.right && y.left < x.right && x.top < y.bottom && y.top < x.bottom).map(([b]) => [a, b]));"
-        "})"
-    )
-    assert not overlaps, overlaps
+    assert page.overlapping_texts() == []
 
 
 def test_a_disc_tapped_on_a_phone_opens_the_picture_and_back_leads_back(page, demo):

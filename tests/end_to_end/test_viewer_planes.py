@@ -1,7 +1,6 @@
 """Three planes with a crosshair: reformatted in the browser, against numpy's slices of the whole volume."""
 
 import browser
-import npm_packages
 import numpy as np
 import pytest
 from browser import at, place
@@ -241,21 +240,7 @@ def test_a_large_volume_is_loaded_on_request_only(viewer):
 def test_planes_are_for_everyone_and_every_width(viewer, size):
     viewer.resize(*size)
     open_planes(viewer, (7, 160, 90), "&disc=203")
-    axe = (npm_packages.modules() / "axe-core" / "axe.min.js").read_text(encoding="utf-8")
-    viewer.driver.execute_cdp_cmd("Runtime.evaluate", {"expression": axe})
     viewer.screenshot(f"planes-{size[0]}")
-    found = viewer.driver.execute_async_script(
-        "const done = arguments[0]; axe.run(document, {}).then(({ violations }) =>"
-        " done(violations.map((v) => [v.id, v.nodes.slice(0, 5).map((n) => n.html.slice(0, 120) + ' ' + n.failureSummary)])))"
-    )
-    assert not found, found
+    assert viewer.axe_violations() == []
     assert viewer.js("return document.documentElement.scrollWidth") <= size[0]
-    overlaps = viewer.js(
-        "return [...document.querySelectorAll('.pane')].flatMap((pane) => {"
-        "  const boxes = [...pane.querySelectorAll('.corner, .side')].filter((e) => e.checkVisibility() && e.textContent)"
-        "    .map((e) => [e.textContent, e.getBoundingClientRect()]);"
-        "  return boxes.flatMap(([a, x], n) => boxes.slice(n + 1).filter(([, y]) =>"
-        "    x.left < y.right && y.left < x.right && x.top < y.bottom && y.top < x.bottom).map(([b]) => [a, b]));"
-        "})"
-    )
-    assert not overlaps, overlaps
+    assert viewer.overlapping_texts() == []

@@ -47,7 +47,7 @@ impl<K: Clone + Eq + Hash + Send + Sync + 'static, V: Clone + Send + Sync + 'sta
         self.kept.contains_key(key)
     }
 
-    /// The value, or the turn to make it, after whoever has that turn now.
+    /// The value, or the turn to make it. Waits while another request has that turn.
     pub(in crate::http) async fn look_up(&self, key: K) -> Lookup<'_, K, V> {
         if let Some(value) = self.kept.get(&key) {
             return Lookup::Kept(value);
