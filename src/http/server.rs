@@ -72,16 +72,16 @@ pub enum Stop {
 
 /// Serves on `listener` until `stop` resolves, then lets the requests in flight finish.
 pub async fn serve(listener: TcpListener, app: App, connections: Connections, stop: impl Future<Output = Stop>) {
-    let house = Server::new(app, connections);
-    let how = house.accept_until(&listener, stop).await;
-    house.begin_stopping();
+    let server = Server::new(app, connections);
+    let how = server.accept_until(&listener, stop).await;
+    server.begin_stopping();
     if how == Stop::Gently {
-        house.accept_until(&listener, tokio::time::sleep(connections.shutdown_delay)).await;
+        server.accept_until(&listener, tokio::time::sleep(connections.shutdown_delay)).await;
     }
     // Anyone who has connected before the listener closes is accepted.
-    house.accept_until(&listener, std::future::ready(())).await;
+    server.accept_until(&listener, std::future::ready(())).await;
     drop(listener);
-    if tokio::time::timeout(connections.drain_time, house.guests.shutdown()).await.is_err() {
+    if tokio::time::timeout(connections.drain_time, server.graceful.shutdown()).await.is_err() {
         tracing::warn!("requests were still in flight, or answers not heard, when the time to finish them was over");
     }
 }
@@ -92,7 +92,7 @@ struct Server {
     connections: Connections,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
-    guests: GracefulShutdown,
+    graceful: GracefulShutdown,
     stopping_since: Arc<OnceLock<Instant>>,
     accepted: AtomicU64,
 }
@@ -110,7 +110,7 @@ impl Server {
             connections,
             places: Arc::new(Semaphore::new(connections.most)),
             refusals: Arc::new(Semaphore::new(MAX_REFUSALS)),
-            guests: GracefulShutdown::new(),
+            graceful: GracefulShutdown::new(),
             stopping_since: Arc::default(),
             accepted: AtomicU64::new(0),
         }
@@ -165,7 +165,7 @@ impl Server {
         let stream = MinimumReadRate::new(shared.clone(), self.connections.read_rate);
         let stream = LingeringClose::new(stream, Arc::clone(&self.stopping_since));
         let timer = HeadTimer::new(self.connections.header_time, self.connections.keep_alive_time);
-        let noted = timer.clone();
+        let (head_timer, noted) = (timer.clone(), timer.clone());
         let stream = InspectReader::new(stream, move |bytes: &[u8]| {
             if !bytes.is_empty() {
                 noted.note_bytes();
@@ -177,7 +177,7 @@ impl Server {
             request.extensions_mut().insert(FromConnection);
             request.extensions_mut().insert(peer);
             let (parts, body) = request.into_parts();
-            let (body, is_read) = RequestBody::new(body);
+            let (body, is_read) = RequestBody::new(body, timer.clone());
             let response = router.clone().oneshot(hyper::Request::from_parts(parts, axum::body::Body::new(body)));
             let shared = shared.clone();
             async move {
@@ -198,14 +198,14 @@ impl Server {
             }
         });
         let connection = hyper::server::conn::http1::Builder::new()
-            .timer(timer)
+            .timer(head_timer)
             // The timer alone decides how long that is.
             .header_read_timeout(self.connections.header_time)
             // A client that has nothing more to send may still wait for its answer.
             .half_close(true)
             .max_buf_size(self.connections.buffer_bytes)
             .serve_connection(TokioIo::new(stream), service);
-        let connection = self.guests.watch(connection);
+        let connection = self.graceful.watch(connection);
         let counted = self.app.metrics().connection();
         tokio::spawn(async move {
             if let Err(error) = connection.await {

@@ -27,6 +27,8 @@ struct Progress {
     /// Whether one was waited for before.
     is_kept_alive: bool,
     waiting_since: Option<Instant>,
+    /// When the first bytes arrived after the last request had been read. hyper may read them before it waits for a head: as
+    /// soon as the response to that request is written.
     begun: Option<Instant>,
 }
 
@@ -37,18 +39,23 @@ impl HeadTimer {
         Self { head_time, idle_time, progress: Arc::default() }
     }
 
-    /// Bytes have arrived: if a head is waited for, it has begun.
+    /// Bytes have arrived: of the next head, if the last request has been read.
     pub(in crate::http) fn note_bytes(&self) {
         self.with_progress(|progress| {
             progress.begun.get_or_insert_with(Instant::now);
         });
     }
 
+    /// A request has been read, with its body: what arrives from now on belongs to the next one. Of one that arrived in the same
+    /// packet nothing is known, and the connection counts as idle until more of it arrives.
+    pub(in crate::http) fn note_request_read(&self) {
+        self.with_progress(|progress| progress.begun = None);
+    }
+
     fn wait_for_next_head(&self) {
         self.with_progress(|progress| {
             progress.is_kept_alive = progress.waiting_since.is_some();
             progress.waiting_since = Some(Instant::now());
-            progress.begun = None;
         });
     }
 
@@ -116,13 +123,26 @@ mod tests {
         assert_eq!(left(&timer), 15, "a new connection has to send its head at once");
         timer.note_bytes();
         assert_eq!(left(&timer), 15);
+        timer.note_request_read();
         timer.wait_for_next_head();
         assert_eq!(left(&timer), 75, "idling");
         timer.note_bytes();
         assert_eq!(left(&timer), 15, "the next head has begun");
         timer.note_bytes();
+        timer.note_request_read();
         timer.wait_for_next_head();
         assert_eq!(left(&timer), 75, "idling again");
+    }
+
+    #[test]
+    fn a_head_may_begin_before_it_is_waited_for() {
+        let timer = HeadTimer::new(HEAD, IDLE);
+        timer.wait_for_next_head();
+        timer.note_bytes();
+        timer.note_request_read();
+        timer.note_bytes();
+        timer.wait_for_next_head();
+        assert_eq!(left(&timer), 15);
     }
 
     #[test]
@@ -134,6 +154,7 @@ mod tests {
             let deadline = timer.deadline();
             timer.note_bytes();
             assert_eq!(timer.deadline(), deadline);
+            timer.note_request_read();
         }
     }
 }

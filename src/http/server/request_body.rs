@@ -7,10 +7,13 @@ use std::task::{Context, Poll, ready};
 
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 
+use super::head_timer::HeadTimer;
+
 /// A body that notes when it has been read to its end.
 pub(in crate::http) struct RequestBody {
     body: Incoming,
     is_read: Arc<AtomicBool>,
+    timer: HeadTimer,
 }
 
 /// Whether a body was read to its end. Nothing else can follow it on its connection before that.
@@ -18,9 +21,20 @@ pub(in crate::http) struct RequestBody {
 pub(in crate::http) struct IsRead(Arc<AtomicBool>);
 
 impl RequestBody {
-    pub(in crate::http) fn new(body: Incoming) -> (Self, IsRead) {
-        let is_read = Arc::new(AtomicBool::new(body.is_end_stream()));
-        (Self { body, is_read: Arc::clone(&is_read) }, IsRead(is_read))
+    /// The body of a request, which is read when this has been. `timer` notes that too.
+    pub(in crate::http) fn new(body: Incoming, timer: HeadTimer) -> (Self, IsRead) {
+        let is_read = Arc::new(AtomicBool::new(false));
+        let body = Self { body, is_read: Arc::clone(&is_read), timer };
+        if body.is_end_stream() {
+            body.note_read();
+        }
+        (body, IsRead(is_read))
+    }
+
+    fn note_read(&self) {
+        if !self.is_read.swap(true, Ordering::Relaxed) {
+            self.timer.note_request_read();
+        }
     }
 }
 
@@ -40,7 +54,7 @@ impl Body for RequestBody {
     ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if frame.is_none() || self.body.is_end_stream() {
-            self.is_read.store(true, Ordering::Relaxed);
+            self.note_read();
         }
         Poll::Ready(frame)
     }
