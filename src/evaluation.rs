@@ -27,7 +27,6 @@ use std::str::FromStr;
 
 pub use decoding::{Decoding, Prediction};
 pub use file::MaskFile;
-pub use placement::Grid;
 pub use result::{Alignment, ClassScores, Evaluation, Extra, OfficialScores, Scores, Structure};
 pub use scoring::Scoring;
 pub use summary::{Summary, columns};

@@ -46,7 +46,7 @@ pub use durability::PendingWrites;
 pub use exports::{ExportManifest, ExportedFile, MANIFEST, ManifestFile};
 pub use files::{Found, ReplaceError, Version};
 pub use location::{DataLocation, DataLocationError};
-pub use read::{SlicePathLabels, StoredSlice};
+pub use read::{SliceKey, StoredSlice};
 
 use slice_cache::SliceCache;
 

@@ -7,12 +7,14 @@
 
 mod element;
 mod geometry;
+mod grid;
 mod intensity;
 mod label_statistics;
 mod orientation;
 
 pub use element::ElementType;
 pub use geometry::{Affine, Axis, Geometry, Point};
+pub use grid::Grid;
 pub use intensity::{Intensity, IntensityError, QUANTILES};
 pub use label_statistics::{LabelStatistics, SliceLabel, VolumeLabel};
 pub use orientation::Orientation;

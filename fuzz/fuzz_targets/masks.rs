@@ -3,8 +3,8 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sagittal::evaluation::{Decoding, EvaluationOptions, Grid, MaskFile, PredictionMap, Rule, Scoring};
-use sagittal::volume::{Axis, Geometry};
+use sagittal::evaluation::{Decoding, EvaluationOptions, MaskFile, PredictionMap, Rule, Scoring};
+use sagittal::volume::{Axis, Geometry, Grid};
 
 /// As the first inputs have it: i, j, k are 2, 3, 4 voxels long.
 const SHAPE: [usize; 3] = [4, 3, 2];
@@ -13,7 +13,7 @@ const MOST_MEMORY: u64 = 1 << 24;
 fuzz_target!(|file: &[u8]| {
     let directions = [[0.0, 0.0, 1.0], [0.0, 1.0, 0.0], [1.0, 0.0, 0.0]];
     let axes = [0, 1, 2].map(|n| Axis { len: SHAPE[n], spacing_mm: 0.5, direction: directions[n] });
-    let grid = Grid::of_file(&Geometry { axes, origin_mm: [0.0; 3] });
+    let grid = Grid::new(Geometry { axes, origin_mm: [0.0; 3] });
     let file = file.to_vec().into();
     for (rule, map, resample) in [
         (Rule::Corrected, PredictionMap::Native, false),

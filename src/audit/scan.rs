@@ -4,7 +4,6 @@ use super::Severity::{Error, Info, Warning};
 use super::{Evidence, Finding};
 use crate::index::VolumeFacts;
 use crate::spider::{FIELDS, LabelClass, Metadata, Value};
-use crate::volume::Orientation;
 
 /// Relative difference between the header's spacing and the table's beyond which they are two different things.
 const SPACING_TOLERANCE: f64 = 0.005;
@@ -44,8 +43,7 @@ fn unknown_labels(one: &Evidence<'_>) -> Option<Finding> {
 }
 
 fn shape(one: &Evidence<'_>, volume: &VolumeFacts) -> Vec<Finding> {
-    let source = &volume.source_geometry;
-    let shape = Orientation::to_canonical(source).apply_to_geometry(source).shape();
+    let shape = volume.grid.canonical.shape();
     let odd = |(n, name): (usize, &str)| {
         let ((low, high), len) = (USUAL[n], shape[n]);
         let detail = || format!("{len} {name}; most scans have {low} to {high}");
@@ -56,7 +54,7 @@ fn shape(one: &Evidence<'_>, volume: &VolumeFacts) -> Vec<Finding> {
 
 fn oblique(one: &Evidence<'_>, volume: &VolumeFacts) -> Option<Finding> {
     let largest = |direction: [f64; 3]| direction.into_iter().map(f64::abs).fold(0.0, f64::max);
-    let straightest = volume.source_geometry.axes.map(|axis| largest(axis.direction)).into_iter().fold(1.0, f64::min);
+    let straightest = volume.grid.source.axes.map(|axis| largest(axis.direction)).into_iter().fold(1.0, f64::min);
     let degrees = straightest.clamp(-1.0, 1.0).acos().to_degrees();
     let detail =
         || format!("its axes are turned by {degrees:.1}° against the patient's; slices follow the nearest axes");
@@ -74,8 +72,7 @@ fn saturation(one: &Evidence<'_>) -> Option<Finding> {
 }
 
 fn spacing(one: &Evidence<'_>, volume: &VolumeFacts, metadata: &Metadata) -> Vec<Finding> {
-    let source = &volume.source_geometry;
-    let [slice, row, column] = Orientation::to_canonical(source).apply_to_geometry(source).spacing_mm();
+    let [slice, row, column] = volume.grid.canonical.spacing_mm();
     let mut stated = Vec::new();
     if let Some(Value::Reals(pixel)) = metadata.get("pixel_spacing") {
         stated.extend(pixel.iter().zip([("row", row), ("column", column)]).map(|(&csv, (name, mm))| (name, mm, csv)));

@@ -102,7 +102,7 @@ pub fn source_volume(
     let (array, element) =
         if kind.is_mask() { (Array::Mask, facts.mask_element) } else { (Array::Image, facts.element) };
     let volume = SourceVolume::new(catalogue, scan, array, element)?;
-    let header = metaimage::raw_header(element, &facts.source_geometry);
+    let header = metaimage::raw_header(element, &facts.grid.source);
     let version = ["source volume", &scan.to_string(), &facts.revision, kind.file_name()].map(str::to_owned);
     let section = Section::source(renderer, header, volume, Flow::bulk());
     Ok(Bundle::plain(renderer, VolumeFormat::MetaImage.media_type(), version.into(), section))

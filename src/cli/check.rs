@@ -12,8 +12,7 @@ use super::settings::place;
 use crate::audit::{Finding, Severity, audit};
 use crate::index::CatalogueEntry;
 use crate::snapshots;
-use crate::store::{Array, DataLocation, KeptSlices, SlicePathLabels, Store, StoreError};
-use crate::volume::Orientation;
+use crate::store::{Array, DataLocation, KeptSlices, SliceKey, Store, StoreError};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -47,14 +46,13 @@ async fn read_everything(store: &Store, catalogue: &[CatalogueEntry]) -> Vec<Sto
     let bar = ProgressBar::new(catalogue.len() as u64);
     let mut damage = Vec::new();
     for entry in catalogue {
-        let source = &entry.source_geometry;
-        let [slices, rows, columns] = Orientation::to_canonical(source).apply_to_geometry(source).shape();
+        let [slices, rows, columns] = entry.grid.canonical.shape();
         let slices =
             [Array::Image, Array::Mask].into_iter().flat_map(|array| (0..slices).map(move |slice| (array, slice)));
         let reads = slices.map(|(array, slice)| {
             let shape = [rows, columns];
-            let address = SlicePathLabels { group: &entry.group, array, slice, element: entry.element, shape };
-            async { store.read_slice(address).await.and_then(|slice| slice.voxels()).err() }
+            let key = SliceKey { group: &entry.group, array, slice, element: entry.element, shape };
+            async { store.read_slice(key).await.and_then(|slice| slice.voxels()).err() }
         });
         let found: Vec<_> = stream::iter(reads).buffered(store.requests_at_once()).collect().await;
         damage.extend(found.into_iter().flatten());

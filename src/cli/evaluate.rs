@@ -13,13 +13,14 @@ use super::Failure;
 use super::printable::{listed, printable};
 use super::settings::{cores, place};
 use crate::evaluation::{
-    Decoding, Evaluation, EvaluationError, EvaluationOptions, Grid, MaskFile, MaskLayout, Prediction, PredictionMap,
-    Rule, Scoring, Summary, columns,
+    Decoding, Evaluation, EvaluationError, EvaluationOptions, MaskFile, MaskLayout, Prediction, PredictionMap, Rule,
+    Scoring, Summary, columns,
 };
 use crate::index::CatalogueEntry;
 use crate::snapshots;
 use crate::spider::{ScanId, Split};
-use crate::store::{Array, DataLocation, KeptSlices, SlicePathLabels, Store, StoreError, StoredSlice};
+use crate::store::{Array, DataLocation, KeptSlices, SliceKey, Store, StoreError, StoredSlice};
+use crate::volume::Grid;
 
 /// Bytes that one prediction may take in memory.
 const MOST_BYTES: u64 = 4 << 30;
@@ -176,7 +177,7 @@ async fn score_all(
         async move {
             let scan = entry.group.scan;
             let stored = stored_mask(store, entry).await?;
-            let grid = Grid::of_file(&entry.source_geometry);
+            let grid = entry.grid;
             let score = move || score(path.as_deref(), &stored, grid, options);
             let (outcome, evaluation) = tokio::task::spawn_blocking(score).await??;
             bar.inc(1);
@@ -196,16 +197,10 @@ fn style() -> ProgressStyle {
 }
 
 async fn stored_mask(store: &Store, entry: &CatalogueEntry) -> Result<Vec<StoredSlice>, StoreError> {
-    let [slices, rows, columns] = Grid::of_file(&entry.source_geometry).canonical.shape();
+    let [slices, rows, columns] = entry.grid.canonical.shape();
     let reads = (0..slices).map(|slice| {
         let shape = [rows, columns];
-        store.read_slice(SlicePathLabels {
-            group: &entry.group,
-            array: Array::Mask,
-            slice,
-            element: entry.element,
-            shape,
-        })
+        store.read_slice(SliceKey { group: &entry.group, array: Array::Mask, slice, element: entry.element, shape })
     });
     stream::iter(reads).buffered(store.requests_at_once()).try_collect().await
 }

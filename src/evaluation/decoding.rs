@@ -3,8 +3,8 @@
 use super::file::{MaskFile, VoxelEncoding, Voxels};
 use super::placement::Placement;
 use super::result::Alignment;
-use super::{EvaluationError, EvaluationOptions, Grid, PredictionMap};
-use crate::volume::{Axis, ElementType, Geometry, Orientation, Volume};
+use super::{EvaluationError, EvaluationOptions, PredictionMap};
+use crate::volume::{Axis, ElementType, Geometry, Grid, Orientation, Volume};
 
 /// Voxels of one step: some milliseconds.
 const STEP_VOXELS: usize = 1 << 22;

@@ -5,8 +5,8 @@
 
 use super::distance::{Connectivity, Labelled, SurfaceDistances, surface_distances};
 use super::overlap::{Overlap, Pair};
-use super::placement::Grid;
 use super::result::OfficialScores;
+use crate::volume::Grid;
 
 /// Structures with a smaller Dice count as missed.
 const DETECTION_THRESHOLD: f64 = 0.1;
@@ -25,7 +25,7 @@ pub(super) fn pairs(overlap: &Overlap, values: &[u32]) -> Vec<Pair> {
 
 /// The spacings of the canonical axes as the script has them: those of the file's i, j, k applied to the array's k, j, i.
 pub(super) fn spacing_mm(grid: &Grid) -> [f64; 3] {
-    let file = grid.file().spacing_mm();
+    let file = grid.source.spacing_mm();
     grid.to_canonical.source_axis.map(|axis| file[2 - axis])
 }
 

@@ -5,55 +5,32 @@ use super::file::MaskFile;
 use super::result::Alignment;
 use super::{EvaluationError, EvaluationOptions, MaskLayout, PredictionMap, Rule};
 use crate::imaging::stored_axes;
-use crate::volume::{Geometry, Orientation, Volume};
+use crate::volume::{Geometry, Grid, Orientation, Volume};
 
 /// Differences that are mentioned when a grid is refused.
 const SPACING_TOLERANCE_MM: f64 = 1e-4;
 const ORIGIN_TOLERANCE_MM: f64 = 1e-3;
 const ANGLE_TOLERANCE_DEGREES: f64 = 0.01;
 
-/// The grid of a scan's true mask.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Grid {
-    /// Slices, rows, columns, and where they lie.
-    pub canonical: Geometry,
-    /// From the axes of the scan's file (k, j, i) to the canonical ones.
-    pub to_canonical: Orientation,
-}
-
-impl Grid {
-    /// Of a scan whose file has this geometry.
-    #[must_use]
-    pub fn of_file(geometry: &Geometry) -> Self {
-        let to_canonical = Orientation::to_canonical(geometry);
-        Self { canonical: to_canonical.apply_to_geometry(geometry), to_canonical }
-    }
-
-    /// The scan as its file has it.
-    pub(super) fn file(&self) -> Geometry {
-        self.to_canonical.inverse().apply_to_geometry(&self.canonical)
-    }
-
-    /// From the axes of an array in a layout to the canonical ones.
-    fn of_layout(&self, layout: MaskLayout) -> Orientation {
-        match layout {
-            MaskLayout::Canonical => Orientation::IDENTITY,
-            MaskLayout::File => self.to_canonical,
-            MaskLayout::Stored => {
-                let axes = stored_axes(self.file().shape());
-                let source_axis = self.to_canonical.source_axis.map(|file| {
-                    // `axes` is a permutation, so that the axis is found.
-                    axes.iter().position(|&axis| axis == file).unwrap_or(file)
-                });
-                Orientation { source_axis, ..self.to_canonical }
-            }
+/// From the axes of an array in a layout to the canonical ones.
+fn of_layout(grid: &Grid, layout: MaskLayout) -> Orientation {
+    match layout {
+        MaskLayout::Canonical => Orientation::IDENTITY,
+        MaskLayout::File => grid.to_canonical,
+        MaskLayout::Stored => {
+            let axes = stored_axes(grid.source.shape());
+            let source_axis = grid.to_canonical.source_axis.map(|file| {
+                // `axes` is a permutation, so that the axis is found.
+                axes.iter().position(|&axis| axis == file).unwrap_or(file)
+            });
+            Orientation { source_axis, ..grid.to_canonical }
         }
     }
+}
 
-    /// The shape of an array in a layout.
-    fn shape_of(&self, layout: MaskLayout) -> [usize; 3] {
-        self.of_layout(layout).inverse().apply_to_geometry(&self.canonical).shape()
-    }
+/// The shape of an array in a layout.
+fn shape_of(grid: &Grid, layout: MaskLayout) -> [usize; 3] {
+    of_layout(grid, layout).inverse().apply_to_geometry(&grid.canonical).shape()
 }
 
 /// How the voxels of a file come into the true grid.
@@ -142,9 +119,9 @@ fn check(file: &MaskFile, options: &EvaluationOptions) -> Result<(), EvaluationE
 }
 
 fn of_array(file: &MaskFile, grid: &Grid, layout: MaskLayout) -> Result<Placement, EvaluationError> {
-    let fits = |layout: &MaskLayout| grid.shape_of(*layout) == file.shape;
+    let fits = |layout: &MaskLayout| shape_of(grid, *layout) == file.shape;
     if !fits(&layout) {
-        let shapes = MaskLayout::ALL.map(|layout| format!("{:?} for layout={}", grid.shape_of(layout), layout.name()));
+        let shapes = MaskLayout::ALL.map(|layout| format!("{:?} for layout={}", shape_of(grid, layout), layout.name()));
         let fitting: Vec<_> =
             MaskLayout::ALL.iter().filter(|layout| fits(layout)).map(|layout| layout.name()).collect();
         let advice = if fitting.is_empty() {
@@ -156,13 +133,13 @@ fn of_array(file: &MaskFile, grid: &Grid, layout: MaskLayout) -> Result<Placemen
         return Err(EvaluationError::OtherGrid(message));
     }
     let others = MaskLayout::ALL.iter().filter(|other| **other != layout && fits(other));
-    let alternatives = others.map(|other| (format!("layout={}", other.name()), grid.of_layout(*other))).collect();
-    Ok(Placement { alternatives, ..Placement::turned("layout", grid.of_layout(layout)) })
+    let alternatives = others.map(|other| (format!("layout={}", other.name()), of_layout(grid, *other))).collect();
+    Ok(Placement { alternatives, ..Placement::turned("layout", of_layout(grid, layout)) })
 }
 
 /// By the order of the axes in the files alone, whatever their affines say.
 fn of_file_order(file: &MaskFile, grid: &Grid) -> Result<Placement, EvaluationError> {
-    let own = grid.file();
+    let own = &grid.source;
     if file.shape != own.shape() {
         let message = format!(
             "the mask has shape {:?} and the scan's file {:?}; rule=spider compares arrays as they are in the files (k, j, i) \
@@ -173,7 +150,7 @@ fn of_file_order(file: &MaskFile, grid: &Grid) -> Result<Placement, EvaluationEr
         return Err(EvaluationError::OtherGrid(message));
     }
     let mut placement = Placement::turned("file_order", grid.to_canonical);
-    let turn = file.geometry.map(|geometry| Orientation::between(&geometry, &own));
+    let turn = file.geometry.map(|geometry| Orientation::between(&geometry, own));
     if turn.is_some_and(|turn| !turn.is_identity()) {
         let hint = "the affine of the mask has other axes than the scan's file, and rule=spider ignores affines: save the mask \
                     with the axes of the scan before you send it to the challenge";

@@ -6,10 +6,9 @@ use super::corrected::{
 use super::decoding::MOST_CLASSES;
 use super::hint::{SUSPICIOUS_DICE, about_orientation, better_orientation, turn_between};
 use super::overlap::{Overlap, Pair};
-use super::placement::Grid;
 use super::result::Evaluation;
 use super::{EvaluationError, EvaluationOptions, Prediction, PredictionMap, Rule, official};
-use crate::volume::Orientation;
+use crate::volume::{Grid, Orientation};
 
 /// What counting takes for a voxel, in nanoseconds, roughly.
 const COUNTING_NANOSECONDS: u64 = 1;

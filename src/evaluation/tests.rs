@@ -8,7 +8,7 @@ use flate2::write::GzEncoder;
 use super::*;
 use crate::formats::{metaimage, nifti, npy};
 use crate::spider::LabelClass;
-use crate::volume::{Axis, ElementType, Geometry, Orientation, Volume};
+use crate::volume::{Axis, ElementType, Geometry, Grid, Orientation, Volume};
 
 /// Canonical (slices, rows, columns).
 const SHAPE: [usize; 3] = [6, 40, 20];
@@ -28,7 +28,7 @@ fn file_geometry() -> Geometry {
 }
 
 fn grid() -> Grid {
-    Grid::of_file(&file_geometry())
+    Grid::new(file_geometry())
 }
 
 /// Labels of a box: (slices, rows, columns), ends excluded.
@@ -247,7 +247,7 @@ fn a_wrong_layout_is_named() {
     // A scan whose file has the canonical axes, flipped: both layouts have one shape.
     let mut geometry = grid().canonical;
     geometry = Orientation { source_axis: [0, 1, 2], flipped: [false, true, true] }.apply_to_geometry(&geometry);
-    let grid = Grid::of_file(&geometry);
+    let grid = Grid::new(geometry);
     let file = npy_of(&as_volume(&truth(), Orientation { source_axis: [0, 1, 2], flipped: [false, true, true] }));
     let options = EvaluationOptions::default();
     let mut decoding = Decoding::new(MaskFile::open(&file.into()).unwrap(), grid, &options).unwrap();

@@ -6,7 +6,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::IndexError;
 use crate::spider::Split;
-use crate::volume::{Axis, Geometry};
+use crate::volume::{Axis, Geometry, Grid};
 
 /// A geometry as JSON; every number reads back to the same bits.
 pub(super) fn geometry_to_json(geometry: &Geometry) -> String {
@@ -62,9 +62,9 @@ impl Columns<'_> {
         serde_json::from_str(text).map_err(|_| IndexError::Unusable { what: name, value: text.to_owned() })
     }
 
-    /// A geometry.
-    pub(super) fn geometry(&self, name: &'static str) -> Result<Geometry, IndexError> {
-        geometry_from_json(self.get(name)?)
+    /// The grid of a file's geometry.
+    pub(super) fn grid(&self, name: &'static str) -> Result<Grid, IndexError> {
+        geometry_from_json(self.get(name)?).map(Grid::new)
     }
 
     /// A split, where there is one.

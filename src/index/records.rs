@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use crate::spider::{Metadata, ScanId, ScanType, Split};
 use crate::store::GroupName;
-use crate::volume::{ElementType, Geometry, Intensity, LabelStatistics, SliceLabel};
+use crate::volume::{ElementType, Grid, Intensity, LabelStatistics, SliceLabel};
 
 /// A converted scan, as import hands it over.
 #[derive(Debug, Clone)]
@@ -21,8 +21,8 @@ pub struct VolumeRecord {
     pub element: ElementType,
     /// Element type of the mask in its source.
     pub mask_element: ElementType,
-    /// The source's own axes and origin.
-    pub source_geometry: Geometry,
+    /// Where its voxels lie.
+    pub grid: Grid,
     /// Distribution of the image's values.
     pub intensity: Intensity,
     /// Where which label lies, in canonical indices.
@@ -38,8 +38,8 @@ pub struct CatalogueEntry {
     pub group: GroupName,
     /// Element type of the image.
     pub element: ElementType,
-    /// The source's own axes and origin.
-    pub source_geometry: Geometry,
+    /// Where its voxels lie.
+    pub grid: Grid,
     /// Smallest and largest stored value.
     pub range: (f64, f64),
     /// The robust window of the foreground, (low, high), stored units.
@@ -76,8 +76,8 @@ pub struct VolumeFacts {
     pub element: ElementType,
     /// Element type of the mask in its source.
     pub mask_element: ElementType,
-    /// The source's own axes and origin.
-    pub source_geometry: Geometry,
+    /// Where its voxels lie.
+    pub grid: Grid,
     /// Where the source's i, j and k axes point.
     pub source_axis_codes: String,
     /// Smallest, largest and mean stored value.

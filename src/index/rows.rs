@@ -35,7 +35,7 @@ pub(super) fn catalogue_entry(row: &SqliteRow) -> Result<CatalogueEntry, IndexEr
     Ok(CatalogueEntry {
         group: group(&columns)?,
         element: columns.parsed("element_type")?,
-        source_geometry: columns.geometry("source_geometry")?,
+        grid: columns.grid("source_geometry")?,
         range: (columns.get("value_min")?, columns.get("value_max")?),
         foreground_window: (columns.get("auto_low")?, columns.get("auto_high")?),
         dicom_window: center.zip(width),
@@ -70,7 +70,7 @@ fn volume_facts(columns: &Columns<'_>) -> Result<VolumeFacts, IndexError> {
         mask_sha256: columns.get("mask_sha256")?,
         element: columns.parsed("element_type")?,
         mask_element: columns.parsed("mask_element_type")?,
-        source_geometry: columns.geometry("source_geometry")?,
+        grid: columns.grid("source_geometry")?,
         source_axis_codes: columns.get("source_axis_codes")?,
         range: (columns.get("value_min")?, columns.get("value_max")?),
         mean: columns.get("value_mean")?,

@@ -16,7 +16,7 @@ use super::records::{Imported, VolumeRecord};
 use super::rows::{IMPORTED, imported};
 use super::{IndexError, path_in, scan_key, schema};
 use crate::spider::{FIELDS, Grading, Metadata, PatientId, ScanId, Split, Value, fields_digest};
-use crate::volume::{Geometry, Orientation};
+use crate::volume::{Grid, Orientation};
 
 /// How long a change waits for another process's change or query to end.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(30);
@@ -259,13 +259,8 @@ async fn insert_splits(change: &mut Change<'_>, splits: &[(PatientId, Split)]) -
     Ok(())
 }
 
-fn canonical(source: &Geometry) -> Geometry {
-    Orientation::to_canonical(source).apply_to_geometry(source)
-}
-
 async fn insert_volume(change: &mut Change<'_>, key: i64, record: &VolumeRecord) -> sqlx::Result<()> {
-    let source = &record.source_geometry;
-    let canonical = canonical(source);
+    let Grid { source, canonical, .. } = &record.grid;
     let ([slices, rows, columns], spacing) = (canonical.shape(), canonical.spacing_mm());
     let intensity = &record.intensity;
     let quantiles: Vec<u8> = intensity.quantiles.iter().flat_map(|q| q.to_le_bytes()).collect();
@@ -331,9 +326,8 @@ async fn insert_labels(change: &mut Change<'_>, key: i64, record: &VolumeRecord)
             .execute(&mut **change)
             .await?;
     }
-    let geometry = canonical(&record.source_geometry);
     for found in &record.labels.whole {
-        let [x_mm, y_mm, z_mm] = geometry.world(found.centroid);
+        let [x_mm, y_mm, z_mm] = record.grid.canonical.world(found.centroid);
         sqlx::query("INSERT INTO scan_labels VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)")
             .bind(key)
             .bind(found.label.0)

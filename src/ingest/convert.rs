@@ -15,7 +15,7 @@ use crate::formats::metaimage::MetaImageError;
 use crate::index::{Imported, VolumeRecord};
 use crate::spider::ScanId;
 use crate::store::{Array, GroupFacts, GroupName, Store, StoreError};
-use crate::volume::{Intensity, IntensityError, LabelStatistics, Orientation, Volume};
+use crate::volume::{Grid, Intensity, IntensityError, LabelStatistics, Orientation, Volume};
 
 /// Largest volume that is accepted, in bytes. The largest of the release takes 127 MB.
 const LARGEST_VOLUME: usize = 384 << 20;
@@ -120,19 +120,17 @@ pub(super) fn convert(
     drop(image_file);
     let mask = parse(pair.mask, &mask_file)?;
     drop(mask_file);
-    let (source_geometry, element, mask_element) = (image.geometry, image.element, mask.element);
-    let mut notes = grid::compare(&source_geometry, &mask.geometry).map_err(ScanError::Grid)?;
+    let (grid, element, mask_element) = (Grid::new(image.geometry), image.element, mask.element);
+    let mut notes = grid::compare(&grid.source, &mask.geometry).map_err(ScanError::Grid)?;
 
     let pending = store.begin_writes()?;
     store.remove_unfinished(&group)?;
-    let orientation = Orientation::to_canonical(&source_geometry);
-    let labels = write_mask(mask, orientation, &group, store, runtime)?;
+    let labels = write_mask(mask, grid.to_canonical, &group, store, runtime)?;
     notes.extend(labels::outside_the_scheme(&labels.whole));
-    let intensity = write_image(image, orientation, &group, store, runtime)?;
-    let geometry = orientation.apply_to_geometry(&source_geometry);
+    let intensity = write_image(image, grid.to_canonical, &group, store, runtime)?;
     let facts = GroupFacts {
         element,
-        geometry,
+        geometry: grid.canonical,
         labels: labels.whole.iter().map(|found| found.label).collect(),
         range: (intensity.min, intensity.max),
         window: intensity.foreground_window,
@@ -148,7 +146,7 @@ pub(super) fn convert(
         mask_sha256,
         element,
         mask_element,
-        source_geometry,
+        grid,
         intensity,
         labels,
         notes,

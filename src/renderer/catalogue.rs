@@ -6,8 +6,8 @@ use crate::imaging::ScanFacts;
 use crate::index::{CatalogueEntry, IndexError, ReadTransaction, Reader};
 use crate::spider::ScanId;
 use crate::spider::dataset::was_mapped;
-use crate::store::{Array, GroupName, SlicePathLabels};
-use crate::volume::{ElementType, Geometry, Orientation};
+use crate::store::{Array, GroupName, SliceKey};
+use crate::volume::{ElementType, Grid};
 
 /// What the index says of every imported scan, at one revision. Anyone who holds one sees the data as they were then, whatever is
 /// imported meanwhile.
@@ -27,15 +27,14 @@ pub(super) struct CataloguedScan {
     pub(super) group: GroupName,
     pub(super) facts: ScanFacts,
     pub(super) best_slice: usize,
-    /// Canonical.
-    pub(super) geometry: Geometry,
+    pub(super) grid: Grid,
 }
 
 impl CataloguedScan {
-    /// Where a canonical slice lies.
-    pub(super) fn slice_path(&self, array: Array, slice: usize) -> SlicePathLabels<'_> {
+    /// Of a canonical slice.
+    pub(super) fn slice_key(&self, array: Array, slice: usize) -> SliceKey<'_> {
         let [_, rows, columns] = self.facts.shape;
-        SlicePathLabels { group: &self.group, array, slice, element: self.facts.element, shape: [rows, columns] }
+        SliceKey { group: &self.group, array, slice, element: self.facts.element, shape: [rows, columns] }
     }
 }
 
@@ -53,29 +52,12 @@ impl Catalogue {
         &self.reader
     }
 
-    /// The canonical slices of an imported scan, and its spacing: slices, rows, columns, in millimetres.
+    /// Where the voxels of an imported scan lie in the patient.
     ///
     /// # Errors
     /// [`RendererError::UnknownScan`].
-    pub fn grid(&self, scan: ScanId) -> Result<(usize, [f64; 3]), RendererError> {
-        let facts = &self.scan(scan).ok_or(RendererError::UnknownScan(scan))?.facts;
-        Ok((facts.shape[0], facts.spacing_mm))
-    }
-
-    /// Shape and place of an imported scan in canonical layout.
-    ///
-    /// # Errors
-    /// [`RendererError::UnknownScan`].
-    pub fn geometry(&self, scan: ScanId) -> Result<Geometry, RendererError> {
-        self.scan(scan).map(|found| found.geometry).ok_or(RendererError::UnknownScan(scan))
-    }
-
-    /// From the axes of an imported scan's file to the canonical ones.
-    ///
-    /// # Errors
-    /// [`RendererError::UnknownScan`].
-    pub fn orientation(&self, scan: ScanId) -> Result<Orientation, RendererError> {
-        self.scan(scan).map(|found| found.facts.orientation).ok_or(RendererError::UnknownScan(scan))
+    pub fn grid(&self, scan: ScanId) -> Result<&Grid, RendererError> {
+        self.scan(scan).map(|found| &found.grid).ok_or(RendererError::UnknownScan(scan))
     }
 
     /// Where the voxels of an imported scan are: its name changes when its contents do.
@@ -115,19 +97,18 @@ impl Catalogue {
 }
 
 fn catalogued(entry: CatalogueEntry) -> CataloguedScan {
-    let orientation = Orientation::to_canonical(&entry.source_geometry);
-    let geometry = orientation.apply_to_geometry(&entry.source_geometry);
+    let Grid { canonical, to_canonical, .. } = entry.grid;
     let (min, max) = entry.range;
     let facts = ScanFacts {
         element: entry.element,
-        shape: geometry.shape(),
-        spacing_mm: geometry.spacing_mm(),
+        shape: canonical.shape(),
+        spacing_mm: canonical.spacing_mm(),
         min,
         max,
         auto_window: entry.foreground_window,
         dicom_window: entry.dicom_window,
         remapped: entry.element == ElementType::Int16 && was_mapped(entry.range),
-        orientation,
+        orientation: to_canonical,
     };
-    CataloguedScan { group: entry.group, facts, best_slice: entry.best_slice, geometry }
+    CataloguedScan { group: entry.group, facts, best_slice: entry.best_slice, grid: entry.grid }
 }

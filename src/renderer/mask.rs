@@ -12,7 +12,7 @@ impl Renderer {
     pub async fn stored_mask(&self, catalogue: &Catalogue, scan: ScanId) -> Result<Vec<StoredSlice>, RendererError> {
         let found = catalogue.scan(scan).ok_or(RendererError::UnknownScan(scan))?;
         let [slices, ..] = found.facts.shape;
-        let reads = (0..slices).map(|slice| self.store.read_slice(found.slice_path(Array::Mask, slice)));
+        let reads = (0..slices).map(|slice| self.store.read_slice(found.slice_key(Array::Mask, slice)));
         match stream::iter(reads).buffered(self.store.requests_at_once()).try_collect().await {
             Ok(slices) => Ok(slices),
             Err(error) => Err(self.explain(&found.group, error).await),

@@ -174,7 +174,7 @@ impl Renderer {
         array: Array,
         slice: usize,
     ) -> Result<StoredSlice, RendererError> {
-        match self.store.read_slice(scan.slice_path(array, slice)).await {
+        match self.store.read_slice(scan.slice_key(array, slice)).await {
             Ok(slice) => Ok(slice),
             Err(error) => Err(self.explain(&scan.group, error).await),
         }
@@ -244,7 +244,7 @@ fn no_voxels(render_request: &RenderRequest) -> Vec<Voxels> {
 fn cached_voxels(store: &Store, render_request: &RenderRequest) -> Option<Vec<Voxels>> {
     let mut voxels = no_voxels(render_request);
     for (n, array, canonical) in needed(render_request) {
-        let slice = store.cached_slice(&render_request.scan.slice_path(array, canonical))?;
+        let slice = store.cached_slice(&render_request.scan.slice_key(array, canonical))?;
         match array {
             Array::Image => voxels[n].image.push(slice),
             Array::Mask => voxels[n].mask.push(slice),

@@ -106,7 +106,7 @@ impl RenderRequest {
     /// Shape and place of the scan in canonical layout.
     #[must_use]
     pub fn geometry(&self) -> &Geometry {
-        &self.scan.geometry
+        &self.scan.grid.canonical
     }
 
     /// Whether the image is an array that is rendered in several bands, which are sent one by one.
@@ -167,7 +167,7 @@ impl RenderRequest {
     /// From (slice relative to this one, row, column, 1) of the image to millimetres in the patient, LPS.
     #[must_use]
     pub fn affine_lps(&self) -> Affine {
-        self.key.image_request.affine(&self.scan.facts, &self.scan.geometry, self.key.slice).affine_lps()
+        self.key.image_request.affine(&self.scan.facts, &self.scan.grid.canonical, self.key.slice).affine_lps()
     }
 
     /// The slices that the image shows, in its layout.

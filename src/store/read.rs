@@ -13,7 +13,7 @@ const ZSTD_OVERHEAD: usize = 64 << 10;
 
 /// Which slice of which array, and how large it is.
 #[derive(Debug, Clone)]
-pub struct SlicePathLabels<'a> {
+pub struct SliceKey<'a> {
     /// The scan's group.
     pub group: &'a GroupName,
     /// Image or mask.
@@ -26,7 +26,7 @@ pub struct SlicePathLabels<'a> {
     pub shape: [usize; 2],
 }
 
-impl SlicePathLabels<'_> {
+impl SliceKey<'_> {
     fn bytes(&self) -> usize {
         self.shape[0] * self.shape[1] * self.array.element(self.element).size()
     }
@@ -94,14 +94,14 @@ impl Store {
     ///
     /// # Errors
     /// [`StoreError::Read`] or [`StoreError::Unreachable`] when it cannot be read.
-    pub async fn read_slice(&self, address: SlicePathLabels<'_>) -> Result<StoredSlice, StoreError> {
-        let path = Self::slice_path(address.group, address.array, address.slice);
-        let bytes = address.bytes();
+    pub async fn read_slice(&self, key: SliceKey<'_>) -> Result<StoredSlice, StoreError> {
+        let path = Self::slice_path(key.group, key.array, key.slice);
+        let bytes = key.bytes();
         let chunk = match &self.slices {
-            None => self.read_chunk(&path, &address).await,
-            Some(slices) => slices.get_or_read(&path, self.read_chunk(&path, &address)).await,
+            None => self.read_chunk(&path, &key).await,
+            Some(slices) => slices.get_or_read(&path, self.read_chunk(&path, &key)).await,
         };
-        Ok(StoredSlice { path, array: address.array, chunk: chunk?, bytes })
+        Ok(StoredSlice { path, array: key.array, chunk: chunk?, bytes })
     }
 
     /// Whether slices may be had from [`Store::cached_slice`].
@@ -114,13 +114,13 @@ impl Store {
     /// system calls on the thread that goes on with it take less time than handing it from one thread to the other.
     #[cfg(target_os = "linux")]
     #[must_use]
-    pub fn cached_slice(&self, address: &SlicePathLabels<'_>) -> Option<StoredSlice> {
+    pub fn cached_slice(&self, key: &SliceKey<'_>) -> Option<StoredSlice> {
         use std::os::unix::fs::OpenOptionsExt;
 
         use rustix::io::ReadWriteFlags;
 
         let DataLocation::Folder(folder) = &self.place else { return None };
-        let path = Self::slice_path(address.group, address.array, address.slice);
+        let path = Self::slice_path(key.group, key.array, key.slice);
         let mut options = std::fs::OpenOptions::new();
         let nonblocking = nix::fcntl::OFlag::O_NONBLOCK.bits();
         let file = options.read(true).custom_flags(nonblocking).open(folder.join(path.as_ref())).ok()?;
@@ -128,7 +128,7 @@ impl Store {
         let len = metadata.len() as usize;
         // What is no file, a pipe above all, has a length of 0, and reading it waits. What is longer than it can be is
         // damaged. Reading either in the ordinary way waits, or says so.
-        if !metadata.is_file() || len > address.bytes() + CHECKSUM_BYTES + ZSTD_OVERHEAD {
+        if !metadata.is_file() || len > key.bytes() + CHECKSUM_BYTES + ZSTD_OVERHEAD {
             return None;
         }
         let mut chunk = vec![0; len];
@@ -140,21 +140,21 @@ impl Store {
                 Ok(read) => filled += read,
             }
         }
-        Some(StoredSlice { path, array: address.array, chunk: chunk.into(), bytes: address.bytes() })
+        Some(StoredSlice { path, array: key.array, chunk: chunk.into(), bytes: key.bytes() })
     }
 
     /// The slice, if it can be read without waiting, which only Linux tells.
     #[cfg(not(target_os = "linux"))]
     #[must_use]
-    pub fn cached_slice(&self, _: &SlicePathLabels<'_>) -> Option<StoredSlice> {
+    pub fn cached_slice(&self, _: &SliceKey<'_>) -> Option<StoredSlice> {
         None
     }
 
-    async fn read_chunk(&self, path: &Path, address: &SlicePathLabels<'_>) -> Result<Bytes, StoreError> {
-        match (address.array, &self.place) {
+    async fn read_chunk(&self, path: &Path, key: &SliceKey<'_>) -> Result<Bytes, StoreError> {
+        match (key.array, &self.place) {
             // The length is known, so one system call after the open is enough.
             (Array::Image, DataLocation::Folder(_) | DataLocation::Shared(_)) => {
-                let range = 0..(address.bytes() + CHECKSUM_BYTES) as u64;
+                let range = 0..(key.bytes() + CHECKSUM_BYTES) as u64;
                 self.objects.get_range(path, range).await.map_err(|source| self.unread(path.as_ref(), source))
             }
             // A bucket costs one request either way; and of a range that an object is too short for, it says what it says

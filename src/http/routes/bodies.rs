@@ -10,7 +10,7 @@ use crate::index::{ScanRow, VolumeFacts};
 use crate::spider::{
     FIELDS, FieldKind, Grading, Label, LabelClass, Metadata, NamedGrading, PatientId, ScanId, ScanType, Split,
 };
-use crate::volume::{Affine, Geometry, Orientation, Point, VolumeLabel};
+use crate::volume::{Affine, Geometry, Grid, Point, VolumeLabel};
 
 /// Addresses by name.
 pub(in crate::http) type Links = Map<String, Json>;
@@ -37,7 +37,7 @@ pub(in crate::http) struct ScanSummary {
 
 impl ScanSummary {
     pub(in crate::http) fn new(row: &ScanRow) -> Self {
-        let geometry = row.volume.as_ref().map(canonical);
+        let geometry = row.volume.as_ref().map(|volume| volume.grid.canonical);
         Self {
             scan_id: row.scan,
             patient_id: row.scan.patient,
@@ -74,8 +74,7 @@ impl ScanDetail {
         let summary = ScanSummary::new(&row);
         let volume = row.volume.as_ref();
         let with_place = |volume: &VolumeFacts| {
-            let geometry = canonical(volume);
-            labels.iter().map(|found| ScanLabelBody::new(found, &geometry)).collect()
+            labels.iter().map(|found| ScanLabelBody::new(found, &volume.grid.canonical)).collect()
         };
         Self {
             summary,
@@ -107,11 +106,6 @@ pub(in crate::http) fn metadata_schema(_: &mut SchemaGenerator) -> Schema {
     };
     let properties: Map<_, _> = FIELDS.iter().map(property).collect();
     json_schema!({ "type": ["object", "null"], "properties": properties, "additionalProperties": false })
-}
-
-/// Shape and place of a volume in canonical layout.
-pub(in crate::http) fn canonical(volume: &VolumeFacts) -> Geometry {
-    Orientation::to_canonical(&volume.source_geometry).apply_to_geometry(&volume.source_geometry)
 }
 
 /// Where the voxels of a scan lie in the patient.
@@ -156,7 +150,7 @@ struct SourceGeometryBody {
 
 impl GeometryBody {
     fn new(volume: &VolumeFacts) -> Self {
-        let (geometry, source) = (canonical(volume), &volume.source_geometry);
+        let Grid { source, canonical: geometry, .. } = &volume.grid;
         let stored = Geometry { axes: stored_axes(source.shape()).map(|axis| source.axes[axis]), ..*source };
         Self {
             axes: ["slice", "row", "column"],

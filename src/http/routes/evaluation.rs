@@ -11,7 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::evaluation::{
-    Decoding, Evaluation, EvaluationError, EvaluationOptions, Grid, MaskFile, MaskLayout, PredictionMap, Rule, Scoring,
+    Decoding, Evaluation, EvaluationError, EvaluationOptions, MaskFile, MaskLayout, PredictionMap, Rule, Scoring,
 };
 use crate::http::extract::{ScanPath, body_bytes, refuse_compressed};
 use crate::http::responses::caching::Caching;
@@ -78,7 +78,7 @@ pub(in crate::http) async fn score(
     let options = options(&request)?;
     refuse_compressed(&request.headers)?;
     // A scan that is not there is said before anything is sent.
-    request.found(request.catalogue.geometry(scan)).await?;
+    request.found(request.catalogue.grid(scan)).await?;
     let app = &request.app;
     let most = app.limits().mask_bytes as u64;
     let most = usize::try_from(most.min(app.renderer().pool().budget().largest())).unwrap_or(usize::MAX);
@@ -105,7 +105,7 @@ async fn evaluate(
 ) -> Result<Response, Problem> {
     let (renderer, flow) = (app.renderer(), Flow::bulk());
     let pool = renderer.pool();
-    let grid = Grid { canonical: catalogue.geometry(scan)?, to_canonical: catalogue.orientation(scan)? };
+    let grid = *catalogue.grid(scan)?;
     let open = move || Decoding::new(MaskFile::open(&file)?, grid, &options);
     let decoding = pool.run(flow, OPENING_NANOSECONDS, open).await.map_err(RendererError::Panicked)??;
     let reservation = pool.budget().reserve(flow, decoding.memory()).await.map_err(RendererError::Memory)?;

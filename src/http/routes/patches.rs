@@ -62,8 +62,8 @@ async fn slice(
     disc: &VolumeLabel,
     query: &PatchQuery,
 ) -> Result<Response, Problem> {
-    let (_, spacing) = catalogue.grid(scan)?;
-    let (name, image_request) = (SliceName::Number(disc.best_slice), query.around(disc, spacing));
+    let spacing_mm = catalogue.grid(scan)?.canonical.spacing_mm();
+    let (name, image_request) = (SliceName::Number(disc.best_slice), query.around(disc, spacing_mm));
     let render_request = request.app.renderer().render_request(catalogue, scan, &name, &image_request)?;
     let response = answer(request, catalogue.revision, Ok(render_request.clone())).await?;
     Ok(named(response, &render_request, disc.best_slice..=disc.best_slice))
@@ -78,9 +78,10 @@ async fn volume(
     query: &PatchQuery,
 ) -> Result<Response, Problem> {
     let renderer = request.app.renderer();
-    let (count, spacing) = catalogue.grid(scan)?;
-    let slices = query.slices(disc, count, spacing[0]);
-    let image_request = query.around(disc, spacing);
+    let grid = catalogue.grid(scan)?.canonical;
+    let ([slices, ..], spacing_mm) = (grid.shape(), grid.spacing_mm());
+    let slices = query.slices(disc, slices, spacing_mm[0]);
+    let image_request = query.around(disc, spacing_mm);
     let render_requests =
         slices.clone().map(|slice| renderer.render_request(catalogue, scan, &SliceName::Number(slice), &image_request));
     let render_requests: Vec<RenderRequest> = render_requests.collect::<Result<_, _>>()?;

@@ -2,7 +2,7 @@ use axum::response::Response;
 use schemars::JsonSchema;
 use serde::Serialize;
 
-use super::bodies::{Links, canonical};
+use super::bodies::Links;
 use super::links;
 use super::listing::Listing;
 use crate::http::extract::{ScanPath, SlicePath};
@@ -14,7 +14,7 @@ use crate::index::SliceRow;
 use crate::params::{Form, Parameter};
 use crate::renderer::{SliceName, Snapshot};
 use crate::spider::{Label, LabelClass, ScanId};
-use crate::volume::{Geometry, Orientation, Point, SliceLabel};
+use crate::volume::{Geometry, Grid, Point, SliceLabel};
 
 /// One slice and the labels in it.
 #[derive(Debug, Serialize, JsonSchema)]
@@ -83,14 +83,14 @@ fn layout(request: &ApiRequest) -> Result<Layout, Problem> {
 /// The slices of a scan in a layout, and the index of the best one.
 async fn slices(snapshot: &Snapshot, scan: ScanId, layout: Layout) -> Result<(Vec<SliceBody>, usize), Problem> {
     let volume = known_volume(snapshot, scan).await?;
-    let geometry = canonical(&volume);
-    let view = SliceView::new(geometry.shape(), Orientation::to_canonical(&volume.source_geometry), layout);
+    let Grid { canonical, to_canonical, .. } = volume.grid;
+    let view = SliceView::new(canonical.shape(), to_canonical, layout);
     let Some(best) = view.showing(volume.best_slice) else {
         let detail = format!("layout=stored has no labels for {scan}: the slices of its file are not sagittal");
         return Err(Problem::parameter(Code::LayoutUnavailable, "layout", detail));
     };
     let rows = snapshot.index.slices(scan).await?;
-    let mut slices: Vec<_> = rows.iter().filter_map(|row| slice_body(scan, row, &geometry, &view, layout)).collect();
+    let mut slices: Vec<_> = rows.iter().filter_map(|row| slice_body(scan, row, &canonical, &view, layout)).collect();
     slices.sort_by_key(|slice| slice.slice);
     Ok((slices, best))
 }

@@ -4,7 +4,7 @@
 use sqlx::sqlite::SqliteArguments;
 use sqlx::{AssertSqlSafe, Sqlite};
 
-use super::{Change, Writer, canonical};
+use super::{Change, Writer};
 use crate::index::IndexError;
 use crate::index::convert::Columns;
 use crate::spider::LabelClass;
@@ -111,7 +111,7 @@ impl Writer {
             let columns = Columns(row);
             let centroid =
                 [columns.get("centroid_slice")?, columns.get("centroid_row")?, columns.get("centroid_column")?];
-            let [x_mm, y_mm, z_mm] = canonical(&columns.geometry("source_geometry")?).world(centroid);
+            let [x_mm, y_mm, z_mm] = columns.grid("source_geometry")?.canonical.world(centroid);
             sqlx::query("UPDATE scan_labels SET x_mm = ?, y_mm = ?, z_mm = ? WHERE scan_key = ? AND label = ?")
                 .bind(x_mm)
                 .bind(y_mm)
