@@ -9,14 +9,30 @@ use std::collections::{BTreeMap, HashMap};
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use strum::{EnumString, IntoStaticStr, VariantNames};
 
 use crate::index::{IndexError, ReadTransaction, ScanRow};
 use crate::spider::{Grading, PatientId, ScanId};
 use crate::volume::VolumeLabel;
 
 /// How much a finding matters.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    JsonSchema,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Severity {
     /// Good to know.
     Info,
@@ -27,25 +43,13 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// Every severity, the least first.
-    pub const ALL: [Self; 3] = [Self::Info, Self::Warning, Self::Error];
+    /// Every severity's name, the least first.
+    pub const NAMES: &[&str] = <Self as VariantNames>::VARIANTS;
 
     /// Its name in JSON and in requests.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Info => "info",
-            Self::Warning => "warning",
-            Self::Error => "error",
-        }
-    }
-}
-
-impl std::str::FromStr for Severity {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|severity| severity.name() == text).ok_or(())
+        self.into()
     }
 }
 

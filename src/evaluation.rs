@@ -23,7 +23,7 @@ mod summary;
 #[cfg(test)]
 mod tests;
 
-use std::str::FromStr;
+use strum::{EnumString, IntoStaticStr, VariantArray, VariantNames};
 
 pub use decoding::{Decoding, Prediction};
 pub use file::MaskFile;
@@ -45,7 +45,8 @@ pub struct EvaluationOptions {
 }
 
 /// What is measured.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Rule {
     /// Structures matched one to one; distances in millimetres; missed structures count.
     #[default]
@@ -55,7 +56,8 @@ pub enum Rule {
 }
 
 /// What the values of a prediction mean.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, EnumString, IntoStaticStr, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum PredictionMap {
     /// Each value is one structure; which one is found out by overlap.
     #[default]
@@ -63,11 +65,13 @@ pub enum PredictionMap {
     /// 1 vertebra, 2 canal, 3 disc.
     Semantic,
     /// 1 vertebra, 2 disc, 3 canal.
+    #[strum(serialize = "semantic_vdc")]
     SemanticVertebraDiscCanal,
 }
 
 /// The axes of an array without an affine.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, IntoStaticStr, VariantArray, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum MaskLayout {
     /// Slices from right to left, rows from head to foot, columns from front to back.
     Canonical,
@@ -79,73 +83,35 @@ pub enum MaskLayout {
 
 impl Rule {
     /// Every rule's name, the default first.
-    pub const NAMES: &[&str] = &["corrected", "spider"];
+    pub const NAMES: &[&str] = <Self as VariantNames>::VARIANTS;
 
     /// Its name in requests and results.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Corrected => "corrected",
-            Self::Spider => "spider",
-        }
-    }
-}
-
-impl FromStr for Rule {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        [Self::Corrected, Self::Spider].into_iter().find(|rule| rule.name() == text).ok_or(())
+        self.into()
     }
 }
 
 impl PredictionMap {
     /// Every map's name, the default first.
-    pub const NAMES: &[&str] = &["native", "semantic", "semantic_vdc"];
-
-    const ALL: [Self; 3] = [Self::Native, Self::Semantic, Self::SemanticVertebraDiscCanal];
+    pub const NAMES: &[&str] = <Self as VariantNames>::VARIANTS;
 
     /// Its name in requests and results.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Native => "native",
-            Self::Semantic => "semantic",
-            Self::SemanticVertebraDiscCanal => "semantic_vdc",
-        }
-    }
-}
-
-impl FromStr for PredictionMap {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|map| map.name() == text).ok_or(())
+        self.into()
     }
 }
 
 impl MaskLayout {
     /// Every layout's name, the default first.
-    pub const NAMES: &[&str] = &["canonical", "stored", "file"];
-
-    const ALL: [Self; 3] = [Self::Canonical, Self::Stored, Self::File];
+    pub const NAMES: &[&str] = <Self as VariantNames>::VARIANTS;
+    const ALL: &[Self] = <Self as VariantArray>::VARIANTS;
 
     /// Its name in requests and results.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Canonical => "canonical",
-            Self::Stored => "stored",
-            Self::File => "file",
-        }
-    }
-}
-
-impl FromStr for MaskLayout {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|layout| layout.name() == text).ok_or(())
+        self.into()
     }
 }
 

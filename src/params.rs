@@ -47,12 +47,13 @@ pub enum Form {
 
 impl Form {
     /// Whether a text may be a value of this form, as far as that can be said here: a choice is one of its texts, and a
-    /// whole number lies within its bounds. The others are read by the modules that define them.
+    /// number lies within its bounds. The others are read by the modules that define them.
     fn permits(&self, text: &str) -> bool {
         match self {
             Self::Choice(choices) => choices.contains(&text),
             Self::Integer { min, max } => plain(text).is_some_and(|number: i64| (*min..=*max).contains(&number)),
-            Self::Number { .. } | Self::Pattern(_) | Self::ListOf(_) | Self::Text => true,
+            Self::Number { min, max } => text.parse().is_ok_and(|number: f64| (*min..=*max).contains(&number)),
+            Self::Pattern(_) | Self::ListOf(_) | Self::Text => true,
         }
     }
 }
@@ -90,7 +91,7 @@ pub struct ParameterError {
     pub allowed: Vec<String>,
 }
 
-/// The pairs of a query, percent-decoded; every name is known and given once.
+/// The pairs of a query, percent-decoded; every name is known and given once, and every value is what its form permits.
 #[derive(Debug, Clone, Copy)]
 pub struct Pairs<'a> {
     pairs: &'a [(String, String)],
@@ -104,17 +105,21 @@ pub fn decode(query: &str) -> Vec<(String, String)> {
 }
 
 impl<'a> Pairs<'a> {
-    /// Holds the names of a query against those that are valid.
+    /// Compares a query with the parameters that are valid.
     ///
     /// # Errors
-    /// `unknown_parameter`, with the nearest valid name if one is near, and `repeated_parameter`.
+    /// `unknown_parameter`, with the nearest valid name if one is near, `repeated_parameter`, and `invalid_value` for a choice
+    /// or a number that is not one of the parameter's.
     pub fn new(pairs: &'a [(String, String)], valid: &'a [Parameter]) -> Result<Self, ParameterError> {
-        for (n, (name, _)) in pairs.iter().enumerate() {
-            if !valid.iter().any(|parameter| parameter.name == name) {
+        for (n, (name, text)) in pairs.iter().enumerate() {
+            let Some(parameter) = valid.iter().find(|parameter| parameter.name == name) else {
                 return Err(ParameterError::unknown(name, valid));
-            }
+            };
             if pairs[..n].iter().any(|(earlier, _)| earlier == name) {
                 return Err(ParameterError::repeated(name));
+            }
+            if !parameter.form.permits(text) {
+                return Err(ParameterError::invalid(name, text, parameter.allowed));
             }
         }
         Ok(Self { pairs, valid })
@@ -132,9 +137,7 @@ impl<'a> Pairs<'a> {
     /// `invalid_value` when it cannot be read, with what the parameter may be.
     pub fn value<T>(&self, name: &str, read: impl Fn(&str) -> Option<T>) -> Result<Option<T>, ParameterError> {
         let Some(text) = self.text(name) else { return Ok(None) };
-        let permitted = self.parameter(name).is_none_or(|parameter| parameter.form.permits(text));
-        let value = permitted.then(|| read(text)).flatten();
-        value.map(Some).ok_or_else(|| ParameterError::invalid(name, text, self.allowed(name)))
+        read(text).map(Some).ok_or_else(|| ParameterError::invalid(name, text, self.allowed(name)))
     }
 
     /// A value, read as its type reads text.
@@ -148,11 +151,7 @@ impl<'a> Pairs<'a> {
     /// What a parameter may be, for people.
     #[must_use]
     pub fn allowed(&self, name: &str) -> &'static str {
-        self.parameter(name).map_or("", |parameter| parameter.allowed)
-    }
-
-    fn parameter(&self, name: &str) -> Option<&'a Parameter> {
-        self.valid.iter().find(|parameter| parameter.name == name)
+        self.valid.iter().find(|parameter| parameter.name == name).map_or("", |parameter| parameter.allowed)
     }
 }
 
@@ -242,7 +241,7 @@ mod tests {
     };
 
     #[test]
-    fn values_are_read_once_and_names_are_held_against_the_list() {
+    fn values_are_read_once_and_names_are_compared_with_the_list() {
         let given = decode("size=3");
         let read = Pairs::new(&given, &[SIZE]).unwrap();
         assert_eq!((read.parsed("size").unwrap(), read.text("other")), (Some(3u8), None));
@@ -253,18 +252,16 @@ mod tests {
     #[test]
     fn a_value_that_its_documented_form_does_not_permit_is_refused() {
         let kind = Parameter { name: "kind", form: Form::Choice(&["a", "b"]), ..SIZE };
-        let read = |query: &str| {
-            let given = decode(query);
-            let pairs = Pairs::new(&given, &[SIZE, kind])
-                .map(|pairs| (pairs.parsed::<u8>("size"), pairs.parsed::<String>("kind")));
-            let (size, kind) = pairs.unwrap();
-            size.is_ok() && kind.is_ok()
-        };
-        for query in ["size=1&kind=a", "size=9&kind=b", "", "size=09"] {
-            assert!(read(query), "{query}");
+        let share = Parameter { name: "share", form: Form::Number { min: 0.0, max: 0.5 }, ..SIZE };
+        let error = |query: &str| Pairs::new(&decode(query), &[SIZE, kind, share]).err().map(|error| error.message);
+        for query in ["size=1&kind=a", "size=9&kind=b", "", "size=09", "share=0", "share=.5", "share=5e-1"] {
+            assert_eq!(error(query), None, "{query}");
         }
-        for query in ["size=0", "size=10", "size=-1", "size=+1", "size=1.0", "size=", "kind=c", "kind=", "kind=A"] {
-            assert!(!read(query), "{query}");
+        for query in ["size=0", "size=10", "size=-1", "size=%2B1", "size=1.0", "size=", "kind=c", "kind=", "kind=A"] {
+            assert!(error(query).is_some(), "{query}");
+        }
+        for query in ["share=0.51", "share=-0.1", "share=nan", "share=inf", "share=", "share=a"] {
+            assert!(error(query).is_some(), "{query}");
         }
     }
 

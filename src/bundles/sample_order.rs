@@ -2,6 +2,7 @@
 //! parameters, so that a reader can go on after a crash, and other readers in its place.
 
 use sha2::{Digest, Sha256};
+use strum::{EnumString, VariantNames};
 
 use crate::params::{Form, Pairs, Parameter, ParameterError, plain};
 use crate::spider::ScanId;
@@ -42,7 +43,7 @@ const SHARE: Parameter = Parameter {
     name: "share",
     allowed: "all (some readers get one sample more than others), drop (the last samples, so that all get equally many), pad (the \
               first samples again, so that all get equally many)",
-    form: Form::Choice(&["all", "drop", "pad"]),
+    form: Form::Choice(Share::VARIANTS),
     description: "What becomes of the samples that cannot be shared equally.",
     example: "pad",
 };
@@ -80,7 +81,8 @@ pub(super) const PARAMETERS: [Parameter; 9] = [SEED, EPOCH, RANK, WORLD, SHARE, 
 pub type Sample = (ScanId, usize);
 
 /// What becomes of the samples that cannot be shared equally.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 enum Share {
     All,
     Drop,
@@ -97,7 +99,7 @@ struct Turn {
 impl Turn {
     /// Reads the two parameters.
     fn read(pairs: &Pairs<'_>, index: &str, of: &str) -> Result<Self, ParameterError> {
-        let count = pairs.value(of, |text| plain(text).filter(|n| (1..=MOST_READERS).contains(n)))?.unwrap_or(1);
+        let count = pairs.parsed(of)?.unwrap_or(1);
         let index = pairs.value(index, |text| plain(text).filter(|&n: &usize| n < count))?.unwrap_or(0);
         Ok(Self { index, of: count })
     }
@@ -120,25 +122,18 @@ impl SampleOrder {
     /// # Errors
     /// Names the parameter that cannot be read, or an epoch without a seed.
     pub(super) fn read(pairs: &Pairs<'_>) -> Result<Self, ParameterError> {
-        let seed = pairs.value("seed", plain::<u32>)?;
-        let epoch = pairs.value("epoch", plain::<u32>)?;
+        let seed = pairs.parsed("seed")?;
+        let epoch = pairs.parsed::<u32>("epoch")?;
         if let (None, Some(_)) = (seed, epoch) {
             return Err(ParameterError::conflict("epoch", "epoch goes with seed; without one the order never changes"));
         }
-        let share = pairs.value("share", |text| match text {
-            "all" => Some(Share::All),
-            "drop" => Some(Share::Drop),
-            "pad" => Some(Share::Pad),
-            _ => None,
-        })?;
-        let position = |name: &str| pairs.value(name, |text| plain(text).filter(|&n: &usize| n <= MOST_SAMPLES));
         Ok(Self {
             shuffle: seed.map(|seed| (seed, epoch.unwrap_or(0))),
-            after: position("after")?.unwrap_or(0),
+            after: pairs.parsed("after")?.unwrap_or(0),
             reader: Turn::read(pairs, "rank", "world")?,
-            share: share.unwrap_or(Share::All),
+            share: pairs.parsed("share")?.unwrap_or(Share::All),
             worker: Turn::read(pairs, "worker", "workers")?,
-            start: position("start")?.unwrap_or(0),
+            start: pairs.parsed("start")?.unwrap_or(0),
         })
     }
 

@@ -123,13 +123,8 @@ impl StreamSource {
 
 impl Format {
     fn parse(pairs: &[(String, String)], typed: &Pairs<'_>) -> Result<Self, ParameterError> {
-        let is_png = typed.value("image", |text| match text {
-            "npy" => Some(false),
-            "png" => Some(true),
-            _ => None,
-        })?;
         let pair = PairQuery::parse(pairs)?;
-        if !is_png.unwrap_or(false) {
+        if typed.text("image") != Some("png") {
             return Ok(Self { pair, png: None });
         }
         if pair.context > 0 {

@@ -25,7 +25,7 @@ pub(super) struct Check {
 }
 
 fn severity(text: &str) -> Result<Severity, String> {
-    text.parse().map_err(|()| "expected info, warning or error".to_owned())
+    text.parse().map_err(|_| format!("expected {}", Severity::NAMES.join(", ")))
 }
 
 /// Exit code 1 when a slice is missing or damaged. Odd data are no failure.

@@ -80,14 +80,14 @@ pub(super) struct Evaluate {
     out: Option<PathBuf>,
 }
 
-fn named<T: FromStr<Err = ()> + Clone + Send + Sync + 'static>(
+fn named<T: FromStr + Clone + Send + Sync + 'static>(
     names: &'static [&'static str],
 ) -> impl Fn(&str) -> Result<T, String> + Clone {
-    move |text| text.parse().map_err(|()| format!("expected {}", names.join(", ")))
+    move |text| text.parse().map_err(|_| format!("expected {}", names.join(", ")))
 }
 
 fn split(text: &str) -> Result<Split, String> {
-    text.parse().map_err(|_| format!("expected {}", Split::ALL.map(Split::name).join(", ")))
+    text.parse().map_err(|_| format!("expected {}", Split::NAMES.join(", ")))
 }
 
 /// What became of a scan.

@@ -121,7 +121,8 @@ fn check(file: &MaskFile, options: &EvaluationOptions) -> Result<(), EvaluationE
 fn of_array(file: &MaskFile, grid: &Grid, layout: MaskLayout) -> Result<Placement, EvaluationError> {
     let fits = |layout: &MaskLayout| shape_of(grid, *layout) == file.shape;
     if !fits(&layout) {
-        let shapes = MaskLayout::ALL.map(|layout| format!("{:?} for layout={}", shape_of(grid, layout), layout.name()));
+        let described = |&layout: &MaskLayout| format!("{:?} for layout={}", shape_of(grid, layout), layout.name());
+        let shapes: Vec<_> = MaskLayout::ALL.iter().map(described).collect();
         let fitting: Vec<_> =
             MaskLayout::ALL.iter().filter(|layout| fits(layout)).map(|layout| layout.name()).collect();
         let advice = if fitting.is_empty() {

@@ -16,8 +16,8 @@ use crate::volume::ElementType;
 const DEFAULT_SIZE: u32 = 512;
 /// Pixels each way of a montage's images when nothing is said.
 const DEFAULT_TILE: u32 = 256;
-/// Widest outline.
-const WIDEST_OUTLINE: u8 = 16;
+/// How opaque labels are when nothing is said.
+const DEFAULT_ALPHA: f64 = 0.5;
 
 /// A request for an image, as typed.
 #[derive(Debug, Clone, PartialEq)]
@@ -46,21 +46,21 @@ impl ImageQuery {
     /// read, and values that contradict each other.
     pub fn parse(kind: ImageKind, pairs: &[(String, String)]) -> Result<Self, ParameterError> {
         let pairs = Pairs::new(pairs, kind.parameters())?;
-        let preset = pairs.value("preset", |text| (text == "hf").then_some(()))?.is_some();
+        let preset = pairs.text("preset").is_some();
         let query = Self {
             kind,
             size: size(kind, &pairs)?,
             fit: preset_or(&pairs, preset, "fit", Fit::Stretch, Fit::Stretch)?,
             filter: filter(kind, &pairs, preset)?,
             window: preset_or(&pairs, preset && !kind.is_mask(), "window", Window::HuggingFace, default_window(kind))?,
-            bits: pairs.value("bits", |text| [8, 16].into_iter().find(|bits| text == bits.to_string()))?.unwrap_or(16),
-            dtype: pairs.value("dtype", if kind.is_mask() { mask_dtype } else { dtype })?,
+            bits: pairs.parsed("bits")?.unwrap_or(16),
+            dtype: pairs.parsed("dtype")?,
             layout: preset_or(&pairs, preset, "layout", Layout::Stored, Layout::Canonical)?,
             labels: pairs.parsed("labels")?,
             map: pairs.parsed("map")?.unwrap_or(LabelMap::Native),
             palette: pairs.value("palette", flag)?.unwrap_or(false),
-            alpha: pairs.value("alpha", alpha)?.unwrap_or(500),
-            outline: pairs.value("outline", |text| plain(text).filter(|&n| n <= WIDEST_OUTLINE))?.unwrap_or(0),
+            alpha: (pairs.parsed("alpha")?.unwrap_or(DEFAULT_ALPHA) * 1000.0).round() as u16,
+            outline: pairs.parsed("outline")?.unwrap_or(0),
         };
         query.check()?;
         Ok(query)
@@ -113,8 +113,7 @@ fn preset_or<T: FromStr + PartialEq>(
 
 fn filter(kind: ImageKind, pairs: &Pairs<'_>, preset: bool) -> Result<Filter, ParameterError> {
     if kind.is_mask() {
-        let nearest = |text: &str| text.parse().ok().filter(|&filter: &Filter| filter == Filter::Nearest);
-        return Ok(pairs.value("filter", nearest)?.unwrap_or(Filter::Nearest));
+        return Ok(Filter::Nearest);
     }
     preset_or(pairs, preset, "filter", Filter::Linear, Filter::Linear)
 }
@@ -122,10 +121,9 @@ fn filter(kind: ImageKind, pairs: &Pairs<'_>, preset: bool) -> Result<Filter, Pa
 fn size(kind: ImageKind, pairs: &Pairs<'_>) -> Result<Size, ParameterError> {
     let size = pairs.value("size", |text| match text {
         "native" => Some(Size::Native),
-        _ => pixels(text).map(|n| Size::Exact(n, n)),
+        _ => plain(text).filter(|&n| n > 0).map(|n| Size::Exact(n, n)),
     })?;
-    let (width, height) = (pairs.value("width", pixels)?, pairs.value("height", pixels)?);
-    let spacing = pairs.value("spacing", spacing)?;
+    let (width, height, spacing) = (pairs.parsed("width")?, pairs.parsed("height")?, pairs.parsed("spacing")?);
     let default = if kind == ImageKind::MontagePng { DEFAULT_TILE } else { DEFAULT_SIZE };
     match (size, width, height, spacing) {
         (None, None, None, None) => Ok(Size::Exact(default, default)),
@@ -139,27 +137,4 @@ fn size(kind: ImageKind, pairs: &Pairs<'_>) -> Result<Size, ParameterError> {
             Err(ParameterError::conflict(if spacing.is_some() { "spacing" } else { "size" }, message))
         }
     }
-}
-
-fn pixels(text: &str) -> Option<u32> {
-    plain(text).filter(|&n| n > 0)
-}
-
-fn spacing(text: &str) -> Option<f64> {
-    text.parse().ok().filter(|mm: &f64| mm.is_finite() && *mm > 0.0)
-}
-
-fn alpha(text: &str) -> Option<u16> {
-    let alpha: f64 = text.parse().ok()?;
-    (0.0..=1.0).contains(&alpha).then(|| (alpha * 1000.0).round() as u16)
-}
-
-/// Every type that has room for all labels. `int8` has not: it would turn 201 into −55.
-fn mask_dtype(text: &str) -> Option<ElementType> {
-    text.parse().ok().filter(|dtype| !matches!(dtype, ElementType::Uint64 | ElementType::Int8))
-}
-
-/// 64-bit integers are never served: no scan has them.
-fn dtype(text: &str) -> Option<ElementType> {
-    text.parse().ok().filter(|dtype| !matches!(dtype, ElementType::Uint64 | ElementType::Int64))
 }

@@ -4,11 +4,10 @@ use super::ImageKind;
 use super::facts::{RenderLimits, ScanFacts};
 use super::image_query::ImageQuery;
 use super::label_table::LabelTable;
-use super::parameter;
 use super::resample::{AxisSampling, Filter};
 use super::view::{Layout, SliceView};
 use super::viewport::{Acquired, Viewport};
-use super::window::Window;
+use super::window::{self, Window};
 use crate::params::ParameterError;
 use crate::volume::{ElementType, Geometry};
 
@@ -100,7 +99,7 @@ fn check_fits(facts: &ScanFacts, output: ElementType, kind: ImageKind) -> Result
         let message = format!("dtype={output} cannot hold this scan's {range}; use its own type or float32");
         return Err(ParameterError::conflict("dtype", message));
     }
-    Err(parameter::window_unavailable(format!(
+    Err(window::unavailable(format!(
         "window=none does not apply: {output} pixels cannot hold this scan's {range}; use window=full, which has an exact inverse, or image.npy",
     )))
 }

@@ -4,10 +4,7 @@ use super::ImageKind;
 use super::image_query::ImageQuery;
 use super::parameter::{CONTEXT, FILE_LAYOUT, PAIR_PARAMETERS, VOLUME_SIZE};
 use super::viewport::Size;
-use crate::params::{Pairs, Parameter, ParameterError, plain};
-
-/// Slices on either side that may be given along.
-const MOST_CONTEXT: usize = 16;
+use crate::params::{Pairs, Parameter, ParameterError};
 
 /// What only the image of a pair has.
 const OF_IMAGE: [&str; 3] = ["filter", "window", "dtype"];
@@ -42,7 +39,7 @@ impl PairQuery {
         let without = |others: &[&str]| -> Vec<(String, String)> {
             own.iter().filter(|(name, _)| name != "context" && !others.contains(&name.as_str())).cloned().collect()
         };
-        let context = Pairs::new(&own, &valid)?.value("context", |text| plain(text).filter(|&n| n <= MOST_CONTEXT))?;
+        let context = Pairs::new(&own, &valid)?.parsed("context")?;
         Ok(Self {
             image: ImageQuery::parse(ImageKind::ImageNpy, &without(&OF_MASK))?,
             mask: ImageQuery::parse(ImageKind::MaskNpy, &without(&OF_IMAGE))?,

@@ -1,14 +1,15 @@
 //! The parameters of images: what there is, for which image.
 
 use super::ImageKind;
-use crate::params::{Form, Parameter, ParameterError, ParameterErrorKind};
+use super::resample::Filter;
+use super::view::Layout;
+use super::viewport::Fit;
+use super::window::Window;
+use crate::params::{Form, Parameter};
 use crate::spider::LabelSet;
 
 /// What is larger than is rendered is a number of pixels all the same, and is refused by size.
 const PIXELS: Form = Form::Integer { min: 1, max: u32::MAX as i64 };
-const WINDOWS: Form = Form::Pattern(
-    "full|auto|dicom|none|hf|-?[0-9]+(\\.[0-9]+)?,[0-9]+(\\.[0-9]+)?|p[0-9]+(\\.[0-9])?,[0-9]+(\\.[0-9])?",
-);
 
 const SIZE: Parameter = Parameter {
     name: "size",
@@ -34,7 +35,7 @@ const HEIGHT: Parameter = Parameter {
 };
 const SPACING: Parameter = Parameter {
     name: "spacing",
-    allowed: "millimetres",
+    allowed: "millimetres from 0.01 to 100",
     form: Form::Number { min: 0.01, max: 100.0 },
     description: "Instead of size; millimetres per pixel, both ways.",
     example: "0.5",
@@ -42,14 +43,14 @@ const SPACING: Parameter = Parameter {
 const FIT: Parameter = Parameter {
     name: "fit",
     allowed: "stretch, contain, cover",
-    form: Form::Choice(&["stretch", "contain", "cover"]),
+    form: Form::Choice(Fit::NAMES),
     description: "stretch fills the size, whatever the shape; contain keeps physical proportions and pads; cover keeps them and crops.",
     example: "contain",
 };
 const FILTER: Parameter = Parameter {
     name: "filter",
     allowed: "linear, nearest, cubic, lanczos, area",
-    form: Form::Choice(&["linear", "nearest", "cubic", "lanczos", "area"]),
+    form: Form::Choice(Filter::NAMES),
     description: "linear is scikit-image's resize (order 1 with its Gaussian anti-aliasing), value for value.",
     example: "area",
 };
@@ -63,7 +64,7 @@ const MASK_FILTER: Parameter = Parameter {
 const WINDOW: Parameter = Parameter {
     name: "window",
     allowed: "full, auto, dicom, C,W (W above 1), pLO,HI (percentiles, at most one decimal), none, hf",
-    form: WINDOWS,
+    form: Form::Pattern(Window::PATTERN),
     description: "How stored values become pixel values.",
     example: "auto",
 };
@@ -84,12 +85,14 @@ const BITS: Parameter = Parameter {
 };
 const DTYPE: Parameter = Parameter {
     name: "dtype",
+    // 64-bit integers are never served: no scan has them.
     allowed: "the source's (uint16 with a window), uint8, int8, uint16, int16, uint32, int32, float32, float64",
     form: Form::Choice(&["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32", "float64"]),
     description: "Type of the array's elements.",
     example: "float32",
 };
 const MASK_DTYPE: Parameter = Parameter {
+    // Every type that has room for all labels. int8 has not: it would turn 201 into −55.
     allowed: "uint8, uint16, int16, uint32, int32, int64, float32, float64",
     form: Form::Choice(&["uint8", "uint16", "int16", "uint32", "int32", "int64", "float32", "float64"]),
     ..DTYPE
@@ -97,7 +100,7 @@ const MASK_DTYPE: Parameter = Parameter {
 const LAYOUT: Parameter = Parameter {
     name: "layout",
     allowed: "canonical, stored",
-    form: Form::Choice(&["canonical", "stored"]),
+    form: Form::Choice(Layout::NAMES),
     description: "stored addresses and orients slices as the files and the Hugging Face edition do.",
     example: "stored",
 };
@@ -153,20 +156,23 @@ const OF: Parameter = Parameter {
 };
 const MM: Parameter = Parameter {
     name: "mm",
-    allowed: "40, millimetres",
+    allowed: "40, millimetres from 0.1 to 1000",
     form: Form::Number { min: 0.1, max: 1000.0 },
     description: "Height and width of the patch, around the disc's centre: every patch has the same shape.",
     example: "50",
 };
 const MARGIN: Parameter = Parameter {
     name: "margin",
-    allowed: "millimetres; instead of mm",
+    allowed: "millimetres up to 1000; instead of mm",
     form: Form::Number { min: 0.0, max: 1000.0 },
     description: "The patch is the disc's box and so much around it.",
     example: "5",
 };
-const PATCH_SPACING: Parameter =
-    Parameter { allowed: "0.5, millimetres", description: "Millimetres per pixel, both ways.", ..SPACING };
+const PATCH_SPACING: Parameter = Parameter {
+    allowed: "0.5, millimetres from 0.01 to 100",
+    description: "Millimetres per pixel, both ways.",
+    ..SPACING
+};
 const DIMS: Parameter = Parameter {
     name: "dims",
     allowed: "2, 3",
@@ -222,15 +228,4 @@ impl ImageKind {
             }
         }
     }
-}
-
-/// A window that this scan does not have.
-pub(super) fn window_unavailable(message: impl Into<String>) -> ParameterError {
-    ParameterError::other(ParameterErrorKind::WindowUnavailable, "window", message)
-}
-
-/// `limit` says what is rendered at most.
-pub(super) fn too_large(name: &str, [rows, columns]: [u64; 2], limit: &str) -> ParameterError {
-    let message = format!("an image of {columns} × {rows} pixels is too large; {limit}");
-    ParameterError::other(ParameterErrorKind::OutputTooLarge, name, message)
 }

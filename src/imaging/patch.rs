@@ -11,8 +11,6 @@ use crate::volume::VolumeLabel;
 const DEFAULT_MM: f64 = 40.0;
 /// Millimetres per pixel when nothing is said.
 const DEFAULT_SPACING: f64 = 0.5;
-/// Patches are of something in a lumbar spine.
-const LARGEST_MM: f64 = 1000.0;
 
 /// A request for a patch, as typed.
 #[derive(Debug, Clone, PartialEq)]
@@ -48,21 +46,13 @@ impl PatchQuery {
     pub fn parse(is_npy: bool, pairs: &[(String, String)]) -> Result<Self, ParameterError> {
         let valid = Self::parameters(is_npy);
         let read = Pairs::new(pairs, &valid)?;
-        let of_mask = read.value("of", |text| match text {
-            "image" => Some(false),
-            "mask" => Some(true),
-            _ => None,
-        })?;
-        let kind = match (of_mask.unwrap_or(false), is_npy) {
+        let kind = match (read.text("of") == Some("mask"), is_npy) {
             (false, false) => ImageKind::ImagePng,
             (false, true) => ImageKind::ImageNpy,
             (true, false) => ImageKind::MaskPng,
             (true, true) => ImageKind::MaskNpy,
         };
-        let mm = |name: &str, least: f64| {
-            read.value(name, |text| text.parse().ok().filter(|mm: &f64| (least..=LARGEST_MM).contains(mm)))
-        };
-        let extent = match (mm("mm", 0.1)?, mm("margin", 0.0)?) {
+        let extent = match (read.parsed("mm")?, read.parsed("margin")?) {
             (Some(_), Some(_)) => {
                 return Err(ParameterError::conflict(
                     "margin",
@@ -72,11 +62,6 @@ impl PatchQuery {
             (side, None) => Extent::Side(side.unwrap_or(DEFAULT_MM)),
             (None, Some(margin)) => Extent::Margin(margin),
         };
-        let dims = read.value("dims", |text| match text {
-            "2" => Some(false),
-            "3" => Some(true),
-            _ => None,
-        })?;
         let own = |name: &str| PATCH_PARAMETERS.iter().any(|parameter| parameter.name == name) || name == "dims";
         let rest: Vec<_> = pairs.iter().filter(|(name, _)| !own(name)).cloned().collect();
         let other = rest.iter().find(|(name, _)| kind.parameters().iter().all(|parameter| parameter.name != name));
@@ -87,8 +72,8 @@ impl PatchQuery {
         Ok(Self {
             image_request: ImageQuery::parse(kind, &rest)?,
             extent,
-            spacing: mm("spacing", 0.01)?.unwrap_or(DEFAULT_SPACING),
-            is_volume: dims.unwrap_or(false),
+            spacing: read.parsed("spacing")?.unwrap_or(DEFAULT_SPACING),
+            is_volume: read.text("dims") == Some("3"),
         })
     }
 

@@ -9,15 +9,15 @@ mod linear;
 mod nearest;
 mod source;
 
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumString, VariantNames};
 
 use crate::volume::Slice;
 
 pub use nearest::resample_labels;
 
 /// How values between voxels are made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Filter {
     /// Bilinear after a Gaussian that is as wide as the shrinking needs.
     Linear,
@@ -35,31 +35,8 @@ impl Filter {
     /// Every filter, the default first.
     pub const ALL: [Self; 5] = [Self::Linear, Self::Nearest, Self::Cubic, Self::Lanczos, Self::Area];
 
-    /// Its name in requests.
-    #[must_use]
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::Linear => "linear",
-            Self::Nearest => "nearest",
-            Self::Cubic => "cubic",
-            Self::Lanczos => "lanczos",
-            Self::Area => "area",
-        }
-    }
-}
-
-impl fmt::Display for Filter {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Filter {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        Self::ALL.into_iter().find(|filter| filter.name() == text).ok_or(())
-    }
+    /// Every filter's name, the default first.
+    pub const NAMES: &[&str] = <Self as VariantNames>::VARIANTS;
 }
 
 /// One axis: `input` samples are resized to `scaled`, of which the `len` from `start` are wanted.

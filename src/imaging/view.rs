@@ -2,13 +2,15 @@
 //! of another layout, and puts their voxels in its order.
 
 use std::borrow::Cow;
-use std::str::FromStr;
+
+use strum::{EnumString, VariantNames};
 
 use super::facts::ScanFacts;
 use crate::volume::{Axis, Geometry, Orientation, Slice};
 
 /// A layout.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Layout {
     /// Slices from the patient's right to left, rows from head to foot, columns from front to back.
     Canonical,
@@ -17,16 +19,9 @@ pub enum Layout {
     Stored,
 }
 
-impl FromStr for Layout {
-    type Err = ();
-
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "canonical" => Ok(Self::Canonical),
-            "stored" => Ok(Self::Stored),
-            _ => Err(()),
-        }
-    }
+impl Layout {
+    /// Every layout's name, the default first.
+    pub const NAMES: &[&str] = <Self as VariantNames>::VARIANTS;
 }
 
 /// Which axes of a file's array, by its shape, are slices, rows and columns of the stored layout.

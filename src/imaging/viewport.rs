@@ -1,18 +1,19 @@
 //! How large an image is, and which part of it the slice fills.
 
 use std::ops::Range;
-use std::str::FromStr;
 
-use super::parameter;
+use strum::{EnumString, VariantNames};
+
 use super::resample::AxisSampling;
-use crate::params::ParameterError;
+use crate::params::{ParameterError, ParameterErrorKind};
 
 /// Pixels along one side of an image. Resizing holds several rows of f64 and weights for every column, so that one very
 /// long row would cost far more memory than its pixels.
 const LONGEST_SIDE: u64 = 16_384;
 
 /// What to do with a shape that is not the slice's.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, EnumString, VariantNames)]
+#[strum(serialize_all = "snake_case")]
 pub enum Fit {
     /// Fill it, whatever becomes of the proportions.
     Stretch,
@@ -22,17 +23,15 @@ pub enum Fit {
     Cover,
 }
 
-impl FromStr for Fit {
-    type Err = ();
+impl Fit {
+    /// Every name, the default first.
+    pub const NAMES: &[&str] = <Self as VariantNames>::VARIANTS;
+}
 
-    fn from_str(text: &str) -> Result<Self, ()> {
-        match text {
-            "stretch" => Ok(Self::Stretch),
-            "contain" => Ok(Self::Contain),
-            "cover" => Ok(Self::Cover),
-            _ => Err(()),
-        }
-    }
+/// `limit` says what is rendered at most.
+fn too_large(name: &str, [rows, columns]: [u64; 2], limit: &str) -> ParameterError {
+    let message = format!("an image of {columns} × {rows} pixels is too large; {limit}");
+    ParameterError::other(ParameterErrorKind::OutputTooLarge, name, message)
 }
 
 /// The requested size.
@@ -125,12 +124,12 @@ impl Viewport {
     /// The viewport of a slice in a size, within `max_pixels`.
     pub(super) fn new(acquired: Acquired, size: Size, fit: Fit, max_pixels: u64) -> Result<Self, ParameterError> {
         let [height, width] = canvas(acquired, size);
-        let too_large = |limit: &str| Err(parameter::too_large(size.parameter(), [height, width], limit));
+        let refused = |limit: &str| Err(too_large(size.parameter(), [height, width], limit));
         if height.saturating_mul(width) > max_pixels {
-            return too_large(&format!("at most {max_pixels} pixels are rendered"));
+            return refused(&format!("at most {max_pixels} pixels are rendered"));
         }
         if height.max(width) > LONGEST_SIDE {
-            return too_large(&format!("no side may be longer than {LONGEST_SIDE} pixels"));
+            return refused(&format!("no side may be longer than {LONGEST_SIDE} pixels"));
         }
         let canvas = [height as usize, width as usize];
         if let Size::Patch(patch) = size {
@@ -147,7 +146,7 @@ impl Viewport {
     fn around(acquired: Acquired, patch: Patch, canvas: [usize; 2]) -> Result<Self, ParameterError> {
         let whole = self::canvas(acquired, Size::Spacing(patch.spacing));
         if whole[0].max(whole[1]) > LONGEST_SIDE {
-            return Err(parameter::too_large("spacing", whole, "the whole slice must not be larger at this spacing"));
+            return Err(too_large("spacing", whole, "the whole slice must not be larger at this spacing"));
         }
         let place = |n: usize| {
             let (input, scaled, len) = (acquired.shape[n], whole[n] as usize, canvas[n]);

@@ -3,8 +3,7 @@
 use std::str::FromStr;
 
 use super::facts::ScanFacts;
-use super::parameter;
-use crate::params::ParameterError;
+use crate::params::{ParameterError, ParameterErrorKind};
 use crate::spider::dataset::MAPPED_RANGE;
 
 /// A number that can be part of a key: no NaN, and one zero.
@@ -54,6 +53,12 @@ pub enum Window {
     HuggingFace,
 }
 
+impl Window {
+    /// What can be read, as a regular expression; percentiles rise from the first to the second, and a width is above 1.
+    pub(super) const PATTERN: &str =
+        "full|auto|dicom|none|hf|-?[0-9]+(\\.[0-9]+)?,[0-9]+(\\.[0-9]+)?|p[0-9]+(\\.[0-9])?,[0-9]+(\\.[0-9])?";
+}
+
 impl FromStr for Window {
     type Err = ();
 
@@ -74,6 +79,11 @@ impl FromStr for Window {
         let number = |text: &str| text.parse().ok().and_then(Finite::new).ok_or(());
         Self::centred(number(first)?, number(second)?).ok_or(())
     }
+}
+
+/// The scan does not have this window.
+pub(super) fn unavailable(message: impl Into<String>) -> ParameterError {
+    ParameterError::other(ParameterErrorKind::WindowUnavailable, "window", message)
 }
 
 /// A percentage with at most one decimal, in thousandths.
@@ -106,7 +116,7 @@ impl Window {
         match self {
             Self::Dicom if facts.remapped => {
                 let (least, most) = (MAPPED_RANGE.start(), MAPPED_RANGE.end());
-                Err(parameter::window_unavailable(format!(
+                Err(unavailable(format!(
                     "window=dicom does not apply to this scan: its values were mapped to {least}..{most} before the release, and \
                      WindowCenter and WindowWidth refer to the values before; use window=auto"
                 )))
@@ -114,13 +124,13 @@ impl Window {
             Self::Dicom => {
                 let numbers = facts.dicom_window.and_then(|(c, w)| Finite::new(c).zip(Finite::new(w)));
                 numbers.and_then(|(center, width)| Self::centred(center, width)).ok_or_else(|| {
-                    parameter::window_unavailable(
+                    unavailable(
                         "window=dicom does not apply to this scan: the table has no usable WindowCenter and WindowWidth for it; use window=auto",
                     )
                 })
             }
             Self::Percentiles { low: 0, high: 1000 } => Ok(Self::Full),
-            Self::HuggingFace if facts.element.integer_max().is_none() => Err(parameter::window_unavailable(
+            Self::HuggingFace if facts.element.integer_max().is_none() => Err(unavailable(
                 "window=hf does not apply to this scan: img_as_uint takes floating-point values between -1 and 1 only; use window=full",
             )),
             _ => Ok(self),
@@ -163,7 +173,24 @@ fn linear(center: f64, width: f64) -> Bounds {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::string::string_regex;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn what_is_documented_is_read(text in string_regex(Window::PATTERN).unwrap()) {
+            let numbers = text.trim_start_matches('p').split_once(',');
+            let numbers = numbers.map(|(first, second)| (first.parse::<f64>().unwrap(), second.parse::<f64>().unwrap()));
+            let is_meaningful = match numbers {
+                Some((low, high)) if text.starts_with('p') => low < high && high <= 100.0,
+                Some((_, width)) => width > 1.0,
+                None => true,
+            };
+            prop_assert_eq!(text.parse::<Window>().is_ok(), is_meaningful);
+        }
+    }
 
     #[test]
     fn windows_are_read() {

@@ -88,9 +88,6 @@ pub struct Column {
     pub is_filter: bool,
 }
 
-const SPLITS: [&str; 3] = [Split::Train.name(), Split::Validation.name(), Split::Test.name()];
-const SCAN_TYPES: [&str; 3] = [ScanType::T1.name(), ScanType::T2.name(), ScanType::T2Space.name()];
-
 impl Column {
     const fn new(name: &'static str, kind: ColumnKind, subject: Subject, description: &'static str) -> Self {
         let (unit, choices) = (None, &[] as &[_]);
@@ -138,10 +135,10 @@ impl Column {
                 Form::ListOf(NUMBERS),
                 "0.5..4",
             ),
-            ColumnKind::Text | ColumnKind::Texts if self.choices == SPLITS => {
+            ColumnKind::Text | ColumnKind::Texts if self.choices == Split::NAMES => {
                 ("train, validation, test, separated by commas; null or !null", Form::ListOf(SPLIT_LIST), "train")
             }
-            ColumnKind::Text | ColumnKind::Texts if self.choices == SCAN_TYPES => {
+            ColumnKind::Text | ColumnKind::Texts if self.choices == ScanType::NAMES => {
                 ("t1, t2, t2_SPACE, separated by commas; null or !null", Form::ListOf(SCAN_TYPE_LIST), "t1,t2")
             }
             _ if self.name == "scan_id" => {
@@ -178,8 +175,8 @@ use Subject::{Disc, Grading, Patient, Scan, Slice};
 const SCAN_COLUMNS: [Column; 20] = [
     Column::new("scan_id", Text, Scan, "name of the scan: the stem of its files"),
     Column::new("patient_id", Integer, Scan, "number of the patient"),
-    Column::new("scan_type", Text, Scan, "kind of series").one_of(&SCAN_TYPES),
-    Column::new("split", Text, Scan, "part of the published split; null for a scan without a row in the overview").one_of(&SPLITS),
+    Column::new("scan_type", Text, Scan, "kind of series").one_of(ScanType::NAMES),
+    Column::new("split", Text, Scan, "part of the published split; null for a scan without a row in the overview").one_of(Split::NAMES),
     Column::new("has_volume", Flag, Scan, "whether its voxels are here, and not only its row of the overview"),
     Column::new("shape", Integers, Scan, "slices, rows, columns").shown(InItems).not_a_filter(),
     Column::new("spacing_mm", Reals, Scan, "from slice to slice, from row to row, from column to column").in_("mm").shown(InItems).not_a_filter(),
@@ -237,7 +234,7 @@ const GRADING_COLUMNS: [Column; 4] = [
 #[rustfmt::skip]
 const PATIENT_COLUMNS: [Column; 4] = [
     Column::new("patient_id", Integer, Patient, "number of the patient"),
-    Column::new("split", Text, Patient, "part of the published split").one_of(&SPLITS),
+    Column::new("split", Text, Patient, "part of the published split").one_of(Split::NAMES),
     Column::new("sex", Text, Patient, "F or M"),
     Column::new("age", Real, Patient, "at the time of the first scan that says it").in_("years"),
 ];

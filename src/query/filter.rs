@@ -1,16 +1,21 @@
+use strum::{EnumString, VariantNames};
+
 use super::condition::Condition;
 use super::{Subject, Table};
-use crate::params::{Form, Pairs, Parameter, ParameterError, plain};
+use crate::params::{Form, Pairs, Parameter, ParameterError};
 use crate::spider::LabelSet;
 
 /// Which scans are meant.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, EnumString, VariantNames)]
 pub enum Coverage {
     /// Those whose volume is imported.
+    #[strum(serialize = "present")]
     Imported,
     /// Those of the overview whose volume is not.
+    #[strum(serialize = "absent")]
     Missing,
     /// Both.
+    #[strum(serialize = "any")]
     All,
 }
 
@@ -54,7 +59,7 @@ const MIN_PIXELS: Parameter = Parameter {
 const VOLUME: Parameter = Parameter {
     name: "volume",
     allowed: "present, absent, any",
-    form: Form::Choice(&["present", "absent", "any"]),
+    form: Form::Choice(Coverage::VARIANTS),
     description: "scans whose voxels were imported, those of the overview whose voxels were not, or both",
     example: "any",
 };
@@ -98,7 +103,7 @@ impl Filter {
 }
 
 fn holding(pairs: &Pairs<'_>) -> Result<Option<Holding>, ParameterError> {
-    let min_pixels = pairs.value("min_pixels", |text| plain(text).filter(|&n: &u32| n > 0))?;
+    let min_pixels = pairs.parsed("min_pixels")?;
     match (pairs.parsed::<LabelSet>("has")?, min_pixels) {
         (Some(labels), min_pixels) => Ok(Some(Holding { labels, min_pixels: min_pixels.unwrap_or(1) })),
         (None, Some(_)) => Err(ParameterError::conflict("min_pixels", "min_pixels goes with has, e.g. has=201")),
@@ -107,11 +112,5 @@ fn holding(pairs: &Pairs<'_>) -> Result<Option<Holding>, ParameterError> {
 }
 
 fn coverage(pairs: &Pairs<'_>) -> Result<Coverage, ParameterError> {
-    let coverage = pairs.value("volume", |text| match text {
-        "present" => Some(Coverage::Imported),
-        "absent" => Some(Coverage::Missing),
-        "any" => Some(Coverage::All),
-        _ => None,
-    })?;
-    Ok(coverage.unwrap_or(Coverage::Imported))
+    Ok(pairs.parsed("volume")?.unwrap_or(Coverage::Imported))
 }

@@ -208,7 +208,19 @@ impl FromIterator<Label> for LabelSet {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::string::string_regex;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn names_that_are_documented_are_read(text in string_regex(LabelSet::NAMES).unwrap()) {
+            let range = text.split_once('-').map(|(first, last)| (first.parse::<u8>(), last.parse::<u8>()));
+            let is_reversed = range.is_some_and(|(first, last)| first.unwrap() > last.unwrap());
+            prop_assert_eq!(LabelSet::named(&text).is_err(), is_reversed);
+        }
+    }
 
     #[test]
     fn names_follow_the_spine_upwards() {

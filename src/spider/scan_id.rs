@@ -3,6 +3,7 @@ use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
 /// Number of a patient, 1 to 257 in the release.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
@@ -22,7 +23,7 @@ impl FromStr for PatientId {
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let plain = !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
         let number = if plain { text.parse().ok() } else { None };
-        number.map(Self).ok_or_else(|| InvalidScanId(text.to_owned()))
+        number.map(Self).ok_or_else(|| InvalidScanId::new(text))
     }
 }
 
@@ -35,45 +36,48 @@ macro_rules! scan_type_pattern {
 pub(crate) use scan_type_pattern;
 
 /// The three kinds of series.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    JsonSchema,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
+)]
+#[strum(parse_err_ty = InvalidScanId, parse_err_fn = InvalidScanId::new)]
 pub enum ScanType {
     /// T1-weighted, 2-D.
     #[serde(rename = "t1")]
+    #[strum(serialize = "t1")]
     T1,
     /// T2-weighted, 2-D.
     #[serde(rename = "t2")]
+    #[strum(serialize = "t2")]
     T2,
     /// T2-weighted, 3-D with nearly isotropic voxels.
     #[serde(rename = "t2_SPACE")]
+    #[strum(serialize = "t2_SPACE")]
     T2Space,
 }
 
 impl ScanType {
     /// Every scan type, in the order the release counts them.
     pub const ALL: [Self; 3] = [Self::T1, Self::T2, Self::T2Space];
+    /// Their names.
+    pub const NAMES: &[&str] = <Self as VariantNames>::VARIANTS;
 
     /// The name used in file names: `t1`, `t2`, `t2_SPACE`.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::T1 => "t1",
-            Self::T2 => "t2",
-            Self::T2Space => "t2_SPACE",
-        }
-    }
-}
-
-impl fmt::Display for ScanType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for ScanType {
-    type Err = InvalidScanId;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|t| t.name() == text).ok_or_else(|| InvalidScanId(text.to_owned()))
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 }
 
@@ -91,6 +95,12 @@ pub struct ScanId {
 #[error("{0:?} is not a scan id; scan ids look like 1_t1, 1_t2 or 5_t2_SPACE")]
 pub struct InvalidScanId(pub String);
 
+impl InvalidScanId {
+    fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+}
+
 impl ScanId {
     /// A regular expression of the names.
     pub const PATTERN: &str = concat!("[1-9][0-9]{0,8}_(", scan_type_pattern!(), ")");
@@ -106,7 +116,7 @@ impl FromStr for ScanId {
     type Err = InvalidScanId;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let invalid = || InvalidScanId(text.to_owned());
+        let invalid = || InvalidScanId::new(text);
         let (patient, kind) = text.split_once('_').ok_or_else(invalid)?;
         let scan_type = kind.parse().map_err(|_| invalid())?;
         Ok(Self { patient: patient.parse().map_err(|_| invalid())?, scan_type })
@@ -121,7 +131,17 @@ impl Serialize for ScanId {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use proptest::string::string_regex;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn names_that_are_documented_are_read(text in string_regex(ScanId::PATTERN).unwrap()) {
+            prop_assert_eq!(text.parse::<ScanId>().map(|scan| scan.to_string()), Ok(text));
+        }
+    }
 
     #[test]
     fn every_name_reads_back() {

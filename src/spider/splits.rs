@@ -6,11 +6,10 @@ mod mersenne_twister;
 mod tests;
 
 use std::collections::BTreeMap;
-use std::fmt;
-use std::str::FromStr;
 
 use schemars::JsonSchema;
 use serde::Serialize;
+use strum::{Display, EnumString, IntoStaticStr, VariantNames};
 
 use super::PatientId;
 use mersenne_twister::MersenneTwister;
@@ -23,8 +22,24 @@ pub const PUBLISHED_VALIDATION_SHARE: f64 = 0.2;
 pub const PUBLISHED_TEST_SHARE: f64 = 0.2;
 
 /// One part of a split.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, JsonSchema)]
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    JsonSchema,
+    Display,
+    EnumString,
+    IntoStaticStr,
+    VariantNames,
+)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case", parse_err_ty = SplitError, parse_err_fn = SplitError::name)]
 pub enum Split {
     /// To learn from.
     Train,
@@ -37,15 +52,13 @@ pub enum Split {
 impl Split {
     /// Every part.
     pub const ALL: [Self; 3] = [Self::Train, Self::Validation, Self::Test];
+    /// Their names.
+    pub const NAMES: &[&str] = <Self as VariantNames>::VARIANTS;
 
     /// The name in JSON, in filters and in tables.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Train => "train",
-            Self::Validation => "validation",
-            Self::Test => "test",
-        }
+    pub fn name(self) -> &'static str {
+        self.into()
     }
 
     /// The part that a value of the release's `subset` column stands for.
@@ -56,20 +69,6 @@ impl Split {
             "validation" => Some(Self::Validation),
             _ => None,
         }
-    }
-}
-
-impl fmt::Display for Split {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
-impl FromStr for Split {
-    type Err = SplitError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|s| s.name() == text).ok_or_else(|| SplitError::Name(text.to_owned()))
     }
 }
 
@@ -109,6 +108,12 @@ pub enum SplitError {
         /// What the column says.
         subset: String,
     },
+}
+
+impl SplitError {
+    fn name(text: &str) -> Self {
+        Self::Name(text.to_owned())
+    }
 }
 
 /// The split of the Hugging Face edition: [`drawn`] with its seed and shares. Over the 218 patients of the release it

@@ -1,8 +1,8 @@
-use std::fmt;
-use std::str::FromStr;
+use strum::{Display, EnumString, IntoStaticStr};
 
 /// The type of a voxel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Display, EnumString, IntoStaticStr)]
+#[strum(serialize_all = "snake_case", parse_err_ty = UnknownElementType, parse_err_fn = UnknownElementType::new)]
 pub enum ElementType {
     /// Unsigned, 8 bits.
     Uint8,
@@ -55,18 +55,7 @@ impl ElementType {
     /// The name numpy and Zarr v3 use, e.g. `int16`.
     #[must_use]
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Uint8 => "uint8",
-            Self::Int8 => "int8",
-            Self::Uint16 => "uint16",
-            Self::Int16 => "int16",
-            Self::Uint32 => "uint32",
-            Self::Int32 => "int32",
-            Self::Uint64 => "uint64",
-            Self::Int64 => "int64",
-            Self::Float32 => "float32",
-            Self::Float64 => "float64",
-        }
+        self.into()
     }
 
     /// The largest value of an integer type; `None` for the floating-point types.
@@ -86,21 +75,13 @@ impl ElementType {
     }
 }
 
-impl fmt::Display for ElementType {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.name())
-    }
-}
-
 /// The text is not the name of an element type.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("unknown element type {0:?}")]
 pub struct UnknownElementType(pub String);
 
-impl FromStr for ElementType {
-    type Err = UnknownElementType;
-
-    fn from_str(name: &str) -> Result<Self, Self::Err> {
-        Self::ALL.into_iter().find(|e| e.name() == name).ok_or_else(|| UnknownElementType(name.to_owned()))
+impl UnknownElementType {
+    fn new(name: &str) -> Self {
+        Self(name.to_owned())
     }
 }

@@ -19,7 +19,7 @@ use crate::http::responses::caching::Caching;
 use crate::http::responses::problem::{Code, Problem};
 use crate::http::routes::signable;
 use crate::http::state::{ApiRequest, App};
-use crate::params::{Form, Parameter, ParameterError, ParameterErrorKind, plain};
+use crate::params::{Form, Parameter, ParameterError, ParameterErrorKind};
 
 /// Liveness and readiness: what probes them has no token.
 const OPEN: [&str; 2] = ["/healthz", "/readyz"];
@@ -128,7 +128,7 @@ pub(in crate::http) async fn sign(
         let message = format!("url={target} cannot be signed: {why}");
         ParameterError::other(ParameterErrorKind::InvalidValue, "url", message)
     })?;
-    let seconds = pairs.value("seconds", |text| plain(text).filter(|n| (1..=MAX_SIGNED_SECONDS).contains(n)))?;
+    let seconds = pairs.parsed("seconds")?;
     let expires = now() + seconds.unwrap_or(DEFAULT_SECONDS);
     let signature = match (request.app.authenticator(), principal) {
         (Some(authenticator), Some(Extension(principal))) => Some(authenticator.sign(&principal, target, expires)),

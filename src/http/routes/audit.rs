@@ -17,7 +17,7 @@ pub(in crate::http) const PARAMETERS: [Parameter; 3] = [
     Parameter {
         name: "severity",
         allowed: "info, warning, error",
-        form: Form::Choice(&["info", "warning", "error"]),
+        form: Form::Choice(Severity::NAMES),
         description: "findings that matter at least so much",
         example: "warning",
     },
@@ -54,7 +54,7 @@ pub(in crate::http) async fn list(request: ApiRequest) -> Result<Response, Probl
         let pairs = request.parameters(&PARAMETERS)?;
         let severity: Option<Severity> = pairs.parsed("severity")?;
         let scan: Option<ScanId> = pairs.parsed("scan_id")?;
-        let code = pairs.value("code", |text| CODES.into_iter().find(|code| *code == text))?;
+        let code = pairs.text("code");
         let asked = |finding: &Finding| {
             severity.is_none_or(|least| finding.severity >= least)
                 && scan.is_none_or(|scan| finding.scan_id == scan)

@@ -92,7 +92,7 @@ fn options(request: &ApiRequest) -> Result<EvaluationOptions, Problem> {
         rule: pairs.parsed("rule")?.unwrap_or_default(),
         map: pairs.parsed("map")?.unwrap_or_default(),
         layout: pairs.parsed("layout")?,
-        resample: pairs.value("resample", |text| Some(text == "nearest"))?.unwrap_or(false),
+        resample: pairs.text("resample") == Some("nearest"),
     })
 }
 

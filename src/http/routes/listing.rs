@@ -5,14 +5,12 @@ use serde::Serialize;
 
 use crate::http::responses::documents::Answer;
 use crate::http::responses::problem::Problem;
-use crate::params::{Form, Pairs, Parameter, ParameterError, ParameterErrorKind, plain};
+use crate::params::{Form, Pairs, Parameter, ParameterError, ParameterErrorKind};
 use crate::query::{Cursor, Listing as ListingQuery};
 use crate::renderer::Snapshot;
 
 /// Rows of a page when `limit` is not given.
 const DEFAULT_LIMIT: u32 = 100;
-/// The most rows of a page.
-const MOST: u32 = 1000;
 
 pub(in crate::http) const LIMIT: Parameter = Parameter {
     name: "limit",
@@ -62,8 +60,7 @@ impl<T> Listing<T> {
 
 /// The requested number of rows: 1 to 1000.
 pub(in crate::http) fn limit(pairs: &Pairs<'_>) -> Result<u32, ParameterError> {
-    let limit = pairs.value("limit", |text| plain(text).filter(|limit| (1..=MOST).contains(limit)))?;
-    Ok(limit.unwrap_or(DEFAULT_LIMIT))
+    Ok(pairs.parsed("limit")?.unwrap_or(DEFAULT_LIMIT))
 }
 
 /// The row that the requested page comes after.

@@ -64,10 +64,5 @@ pub(in crate::http) async fn gradings(ScanPath(scan): ScanPath, request: ApiRequ
 
 /// `format=hf`: the dictionary of the Hugging Face edition.
 fn wants_hugging_face(request: &ApiRequest) -> Result<bool, Problem> {
-    let asked = request.parameters(&FORMAT)?.value("format", |text| match text {
-        "json" => Some(false),
-        "hf" => Some(true),
-        _ => None,
-    })?;
-    Ok(asked.unwrap_or(false))
+    Ok(request.parameters(&FORMAT)?.text("format") == Some("hf"))
 }

@@ -44,7 +44,7 @@ struct SliceLabelBody {
 pub(in crate::http) const PARAMETERS: [Parameter; 1] = [Parameter {
     name: "layout",
     allowed: "canonical, stored",
-    form: Form::Choice(&["canonical", "stored"]),
+    form: Form::Choice(Layout::NAMES),
     description: "stored addresses and orients slices as the files and the Hugging Face edition do",
     example: "stored",
 }];

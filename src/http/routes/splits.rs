@@ -9,7 +9,7 @@ use serde::Serialize;
 use crate::http::responses::documents::Answer;
 use crate::http::responses::problem::{Code, Problem};
 use crate::http::state::ApiRequest;
-use crate::params::{Form, Pairs, Parameter, ParameterError};
+use crate::params::{Form, Pairs, Parameter};
 use crate::spider::splits;
 use crate::spider::splits::{PUBLISHED_SEED, PUBLISHED_TEST_SHARE, PUBLISHED_VALIDATION_SHARE};
 use crate::spider::{PatientId, Split, SplitError};
@@ -26,14 +26,14 @@ pub(in crate::http) const PARAMETERS: [Parameter; 6] = [
         name: "scheme",
         allowed: "hf, original",
         form: Form::Choice(&["hf", "original"]),
-        description: "hf draws as the Hugging Face edition does, original is the release's own",
+        description: "hf splits at random, as the Hugging Face edition does, original is the release's own",
         example: "original",
     },
     Parameter {
         name: "seed",
         allowed: "9999, a whole number from 0 to 4294967295",
         form: Form::Integer { min: 0, max: 4_294_967_295 },
-        description: "of the drawing",
+        description: "of the random split",
         example: "1",
     },
     SHARE,
@@ -80,7 +80,7 @@ pub(in crate::http) struct SplitsBody {
 #[derive(Debug, PartialEq)]
 enum Scheme {
     /// Drawn as the Hugging Face edition draws, with these numbers; its own ones are the default.
-    RenderedImage { seed: u32, validation_share: f64, test_share: f64 },
+    Random { seed: u32, validation_share: f64, test_share: f64 },
     /// The release's own.
     Original,
     /// `fold` is the validation part, the other folds are for training. Without `fold`, all of them are listed.
@@ -104,42 +104,41 @@ impl Scheme {
         let share = |name| pairs.parsed::<f64>(name);
         let (validation_share, test_share) = (share("validation_share")?, share("test_share")?);
         let (folds, fold) = (pairs.parsed::<usize>("folds")?, pairs.parsed::<usize>("fold")?);
-        let drawn = validation_share.is_some() || test_share.is_some();
+        let has_share = validation_share.is_some() || test_share.is_some();
         let scheme = pairs.text("scheme");
         match (scheme, folds) {
-            (Some("original"), None) if seed.is_none() && !drawn && fold.is_none() => Ok(Self::Original),
+            (Some("original"), None) if seed.is_none() && !has_share && fold.is_none() => Ok(Self::Original),
             (Some("original"), _) => Err(conflict("scheme", "scheme=original takes no other parameter")),
-            (None, Some(folds)) if !drawn && fold.is_none_or(|fold| fold < folds) => {
+            (None, Some(folds)) if !has_share && fold.is_none_or(|fold| fold < folds) => {
                 Ok(Self::Folds { folds, fold, seed: seed.unwrap_or(PUBLISHED_SEED) })
             }
-            (None, Some(_)) if drawn => Err(conflict("folds", "folds and shares are two ways to split; give one")),
+            (None, Some(_)) if has_share => Err(conflict("folds", "folds and shares are two ways to split; give one")),
             (None, Some(folds)) => {
                 Err(conflict("fold", &format!("fold is a whole number from 0 to {}", folds.saturating_sub(1))))
             }
-            (Some("hf"), Some(_)) => Err(conflict("folds", "folds goes without scheme")),
-            (None | Some("hf"), None) if fold.is_none() => Ok(Self::RenderedImage {
+            (Some(_), Some(_)) => Err(conflict("folds", "folds goes without scheme")),
+            (_, None) if fold.is_none() => Ok(Self::Random {
                 seed: seed.unwrap_or(PUBLISHED_SEED),
                 validation_share: validation_share.unwrap_or(PUBLISHED_VALIDATION_SHARE),
                 test_share: test_share.unwrap_or(PUBLISHED_TEST_SHARE),
             }),
-            (None | Some("hf"), None) => Err(conflict("fold", "fold goes with folds")),
-            (Some(other), _) => Err(ParameterError::invalid("scheme", other, "hf (the default) or original").into()),
+            (_, None) => Err(conflict("fold", "fold goes with folds")),
         }
     }
 
     fn body(&self, scans: &[(PatientId, Option<String>)]) -> Result<SplitsBody, Problem> {
         let patients: Vec<_> = scans.iter().map(|(patient, _)| *patient).collect::<BTreeSet<_>>().into_iter().collect();
         match *self {
-            Self::RenderedImage { seed, validation_share, test_share } => {
+            Self::Random { seed, validation_share, test_share } => {
                 let parts = splits::drawn(&patients, seed, validation_share, test_share).map_err(refused)?;
-                let told = SplitsBody {
+                let body = SplitsBody {
                     scheme: "hf",
                     seed: Some(seed),
                     validation_share: Some(validation_share),
                     test_share: Some(test_share),
                     ..SplitsBody::default()
                 };
-                Ok(with_parts(told, &parts))
+                Ok(with_parts(body, &parts))
             }
             Self::Original => {
                 let known = scans.iter().filter_map(|(patient, subset)| Some((*patient, subset.as_deref()?)));
@@ -149,29 +148,29 @@ impl Scheme {
                 ))
             }
             Self::Folds { folds, fold, seed } => {
-                let dealt = splits::folds(&patients, folds, seed).map_err(refused)?;
-                let told =
+                let fold_of = splits::folds(&patients, folds, seed).map_err(refused)?;
+                let body =
                     SplitsBody { scheme: "folds", seed: Some(seed), folds: Some(folds), fold, ..SplitsBody::default() };
-                let Some(fold) = fold else { return Ok(with_folds(told, &dealt, folds)) };
+                let Some(fold) = fold else { return Ok(with_folds(body, &fold_of, folds)) };
                 let part = |(&patient, &n): (&PatientId, &usize)| {
                     (patient, if n == fold { Split::Validation } else { Split::Train })
                 };
-                Ok(with_parts(told, &dealt.iter().map(part).collect()))
+                Ok(with_parts(body, &fold_of.iter().map(part).collect()))
             }
         }
     }
 }
 
-fn with_parts(told: SplitsBody, parts: &BTreeMap<PatientId, Split>) -> SplitsBody {
+fn with_parts(body: SplitsBody, parts: &BTreeMap<PatientId, Split>) -> SplitsBody {
     let of = |split: Split| {
         parts.iter().filter(|(_, part)| **part == split).map(|(patient, _)| *patient).collect::<Vec<_>>()
     };
-    SplitsBody { splits: Some(Split::ALL.into_iter().map(|split| (split.name(), of(split))).collect()), ..told }
+    SplitsBody { splits: Some(Split::ALL.into_iter().map(|split| (split.name(), of(split))).collect()), ..body }
 }
 
-fn with_folds(told: SplitsBody, dealt: &BTreeMap<PatientId, usize>, folds: usize) -> SplitsBody {
-    let of = |n: usize| dealt.iter().filter(|(_, fold)| **fold == n).map(|(patient, _)| *patient).collect::<Vec<_>>();
-    SplitsBody { members: Some((0..folds).map(of).collect()), ..told }
+fn with_folds(body: SplitsBody, fold_of: &BTreeMap<PatientId, usize>, folds: usize) -> SplitsBody {
+    let of = |n: usize| fold_of.iter().filter(|(_, fold)| **fold == n).map(|(patient, _)| *patient).collect::<Vec<_>>();
+    SplitsBody { members: Some((0..folds).map(of).collect()), ..body }
 }
 
 fn conflict(parameter: &str, detail: &str) -> Problem {

@@ -9,12 +9,11 @@ use crate::http::responses::documents::Answer;
 use crate::http::responses::problem::Problem;
 use crate::http::state::ApiRequest;
 use crate::index::{FieldSummary, Group, Summary};
-use crate::params::{Form, Pairs, Parameter, ParameterError, ParameterErrorKind, did_you_mean, plain};
+use crate::params::{Form, Pairs, Parameter, ParameterError, ParameterErrorKind, did_you_mean};
 use crate::query::{Cell, Column, Filter, Shown, Table};
 
-/// Bins of a histogram when nothing is said, and at most.
+/// Bins of a histogram when nothing is said.
 const DEFAULT_BINS: u32 = 10;
-const MOST_BINS: u32 = 1000;
 /// Columns of a cross table at most.
 const MOST_BY: usize = 4;
 
@@ -138,7 +137,7 @@ pub(in crate::http) async fn show(request: ApiRequest) -> Result<Response, Probl
         let filter = Filter::parse(table, &pairs)?;
         let by = by(table, &pairs)?;
         let fields = fields(table, &pairs)?;
-        let bins = pairs.value("bins", |text| plain(text).filter(|bins| (1..=MOST_BINS).contains(bins)))?;
+        let bins = pairs.parsed("bins")?;
         let snapshot = request.snapshot().await?;
         let index = &snapshot.index;
         let total = index.total(&filter).await?;

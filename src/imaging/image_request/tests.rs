@@ -119,7 +119,7 @@ fn what_is_too_large_names_its_parameter_and_the_limit() {
         ("width=100000", "width", "16777216 pixels"),
         ("height=100000", "height", "16777216 pixels"),
         ("width=8&height=4000000", "height", "16777216 pixels"),
-        ("spacing=0.0000001", "spacing", "16777216 pixels"),
+        ("spacing=0.01", "spacing", "16777216 pixels"),
         ("width=16777216&height=1", "width", "16384 pixels"),
         ("width=1&height=16385&fit=cover", "height", "16384 pixels"),
     ] {
@@ -148,6 +148,11 @@ fn contradictions_are_refused_by_name() {
         (ImagePng, "size=5&height=5", ParameterErrorKind::Conflicting, "size"),
         (ImagePng, "size=5&size=5", ParameterErrorKind::Repeated, "size"),
         (ImagePng, "window=-1.7e308,1.7e308", ParameterErrorKind::InvalidValue, "window"),
+        (ImagePng, "spacing=0.009", ParameterErrorKind::InvalidValue, "spacing"),
+        (ImagePng, "spacing=101", ParameterErrorKind::InvalidValue, "spacing"),
+        (ImageNpy, "dtype=int64", ParameterErrorKind::InvalidValue, "dtype"),
+        (MaskNpy, "dtype=int8", ParameterErrorKind::InvalidValue, "dtype"),
+        (MaskPng, "filter=linear", ParameterErrorKind::InvalidValue, "filter"),
         (OverlayPng, "outline=17", ParameterErrorKind::InvalidValue, "outline"),
         (OverlayPng, "alpha=1.01", ParameterErrorKind::InvalidValue, "alpha"),
     ] {

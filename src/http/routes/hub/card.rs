@@ -45,7 +45,7 @@ fn write_configurations(text: &mut String, exports: &[ExportManifest]) -> std::f
 /// Splits with a file.
 fn splits(export: &ExportManifest) -> impl Iterator<Item = &'static str> {
     let found: BTreeSet<_> = export.files.iter().filter_map(|file| file.path.split('-').next()).collect();
-    Split::ALL.map(Split::name).into_iter().filter(move |name| found.contains(name))
+    Split::NAMES.iter().copied().filter(move |name| found.contains(name))
 }
 
 /// Names such as `256` are text.

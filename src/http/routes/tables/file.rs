@@ -17,7 +17,7 @@ use crate::http::routes::listing::LIMIT;
 use crate::http::state::single_flight::Lookup;
 use crate::http::state::{ApiRequest, App};
 use crate::index::IndexError;
-use crate::params::{Form, Parameter, plain};
+use crate::params::{Form, Parameter};
 use crate::query::{Listing, Row, Shown, Table};
 use crate::renderer::RendererError;
 use crate::worker_pool::{Flow, Reservation};
@@ -51,7 +51,7 @@ pub(super) async fn answer(table: Table, format: Format, request: ApiRequest) ->
     let valid = file_parameters(table);
     let pairs = request.parameters(&valid)?;
     let mut query = Listing::parse(table, Shown::InTables, &pairs)?;
-    query.limit = pairs.value("limit", plain)?;
+    query.limit = pairs.parsed("limit")?;
     let caching = |revision: u64| {
         let tag = EntityTag::of(&[request.address(), format.media_type(), &revision.to_string()]);
         Validator::of_revision(tag, revision)

@@ -65,11 +65,7 @@ pub(in crate::http) fn batch_parameters() -> Vec<Parameter> {
 pub(in crate::http) fn batch() -> MethodRouter<App> {
     post(async move |request: ApiRequest, body: Body| {
         let (app, valid) = (&request.app, batch_parameters());
-        let only_images = request.parameters(&valid)?.value("format", |text| match text {
-            "npz" => Some(false),
-            "npy" => Some(true),
-            _ => None,
-        })?;
+        let only_images = request.parameters(&valid)?.text("format") == Some("npy");
         require_json(&request.headers)?;
         let body = body_bytes(body, app, app.limits().body_bytes).await?;
         let batch = read(&body, app.limits().batch_slices)?;
@@ -77,7 +73,7 @@ pub(in crate::http) fn batch() -> MethodRouter<App> {
         let held = app.renderer().pool().budget().reserve(Flow::interactive(), batch.items.len() as u64 * Pair::BYTES);
         let held = held.await.map_err(RendererError::Memory)?;
         let ordered = render_requests(&request, &batch, &PairQuery::parse(request.raw_pairs())?).await?;
-        send(app, ordered, held, only_images.unwrap_or(false))
+        send(app, ordered, held, only_images)
     })
 }
 
