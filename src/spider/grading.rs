@@ -133,7 +133,7 @@ impl Grading {
     /// The mask label of the disc; `None` for level 0, which the masks do not hold.
     #[must_use]
     pub fn mask_label(&self) -> Option<Label> {
-        (1..=Self::MAX_LEVEL).contains(&self.level).then(|| Label(200 + self.level))
+        Label::disc(self.level)
     }
 }
 

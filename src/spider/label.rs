@@ -81,6 +81,13 @@ impl Label {
         }
     }
 
+    /// The disc at a position from the bottom, 1 to 25; `None` for other positions.
+    #[must_use]
+    pub fn disc(level: u8) -> Option<Self> {
+        let label = Self::DISCS.start().checked_add(level.checked_sub(1)?)?;
+        Self::DISCS.contains(&label).then_some(Self(label))
+    }
+
     /// Position from the bottom, 1 to 25, of a vertebra or disc.
     #[must_use]
     pub fn level(self) -> Option<u8> {
@@ -227,6 +234,12 @@ mod tests {
         let names: Vec<_> = [1, 5, 6, 201, 202, 206, 100, 101].map(|v| Label(v).name().unwrap()).into();
         assert_eq!(names, ["L5", "L1", "T12", "L5/S1", "L4/L5", "T12/L1", "spinal canal", "L5 (partly visible)"]);
         assert_eq!(Label(26).name(), None);
+    }
+
+    #[test]
+    fn discs_are_found_by_level() {
+        let found = |level| Label::disc(level).map(|label| (label.0, label.level()));
+        assert_eq!([0, 1, 25, 26, 255].map(found), [None, Some((201, Some(1))), Some((225, Some(25))), None, None]);
     }
 
     #[test]
