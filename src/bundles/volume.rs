@@ -3,6 +3,8 @@
 
 use std::sync::Arc;
 
+use strum::VariantArray;
+
 use super::bundle::Bundle;
 use super::section::{Section, Stack};
 use crate::formats::nifti::SideTooLong;
@@ -16,7 +18,7 @@ use crate::store::Array;
 use crate::worker_pool::Flow;
 
 /// How a volume is written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, VariantArray)]
 pub enum VolumeFormat {
     /// `.npy`
     Npy,
@@ -30,7 +32,7 @@ pub enum VolumeFormat {
 
 impl VolumeFormat {
     /// Every format.
-    pub const ALL: [Self; 4] = [Self::Npy, Self::Nifti, Self::NiftiGz, Self::MetaImage];
+    pub const ALL: &[Self] = <Self as VariantArray>::VARIANTS;
 
     /// Suffix of its files, without a point before it.
     #[must_use]

@@ -219,7 +219,7 @@ impl Route {
                 .failing(&OF_RENDERING)
                 .failing(&[Code::NoVolume])
         };
-        VolumeFormat::ALL.map(route).into()
+        VolumeFormat::ALL.iter().copied().map(route).collect()
     }
 
     /// An address that answers in bytes.
