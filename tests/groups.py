@@ -91,7 +91,7 @@ GROUPS = [
     Group("root", "a full disk", ("full_disk",), (ROOT,)),
     Group("memory", "loads that would exhaust the memory, in a control group that limits it", ("memory",), (MEMORY_GROUPS,), alone=True),
     Group("download", "the release from a stand-in for Zenodo, and its faults", ("download", "download_faults")),
-    Group("browser", "the viewer in Chromium", ("viewer", "viewer_content", "viewer_hands", "viewer_mask", "viewer_network", "viewer_planes", "viewer_recipes", "viewer_tools"), (BROWSER, NPM)),
+    Group("browser", "the viewer in Chromium", ("viewer", "viewer_content", "viewer_drawing", "viewer_hands", "viewer_mask", "viewer_network", "viewer_planes", "viewer_recipes", "viewer_tools"), (BROWSER, NPM)),
     Group("nginx", "a caching proxy before two servers", ("proxy",), (NGINX,)),
     Group("prometheus", "the dashboard's expressions", ("dashboard",), (PROMETHEUS,)),
     Group("object-store", "data in a bucket, on Garage and moto", ("object_store",), setup="tests/cluster/install-garage"),

@@ -1,6 +1,6 @@
 // The bar above the picture and the slider below it.
 
-import { byId, disable, isDisabled, make } from "./dom.js";
+import { byId, disable, isDisabled, make, write } from "./dom.js";
 import { whyNoPlanes } from "./planes.js";
 import { TOOLS } from "./state.js";
 import { megabytesOf } from "./volume.js";
@@ -110,7 +110,7 @@ export function bindControls(store, session, stage, actions) {
     document.body.dataset.panel = state.panel;
     press(byId("linked"), state.linked);
     byId("alpha").value = state.alpha;
-    byId("zoom").textContent = `${Math.round(state.zoom * 100)} %`;
+    write(byId("zoom"), `${Math.round(state.zoom * 100)} %`);
     byId("views").dataset.tool = state.tool;
     const { scan } = session;
     press(byId("planes"), state.planes);
@@ -124,6 +124,6 @@ export function bindControls(store, session, stage, actions) {
     slider.disabled = !scan?.shape;
     slider.max = scan?.shape ? scan.shape[0] - 1 : 0;
     slider.value = state.slice ?? 0;
-    byId("slice-number").textContent = scan?.shape && state.slice !== null ? `${state.slice} of 0–${scan.shape[0] - 1}` : "–";
+    write(byId("slice-number"), scan?.shape && state.slice !== null ? `${state.slice} of 0–${scan.shape[0] - 1}` : "–");
   };
 }

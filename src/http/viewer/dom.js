@@ -16,6 +16,11 @@ export function make(tag, properties = {}, ...children) {
 /** The element of the page with this id. */
 export const byId = (id) => document.getElementById(id);
 
+/** Writes a text into an element, where another one stands. The browser would lay the page out again in any case. */
+export function write(element, text) {
+  if (element.textContent !== text) element.textContent = text;
+}
+
 /** "T2 SPACE" for "t2_SPACE". */
 export const scanTypeName = (type) => type.replace("_", " ").replace(/^t/, "T");
 

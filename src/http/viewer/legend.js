@@ -9,6 +9,7 @@ const SAMPLES = { vertebrae: 1, discs: 201, canal: 100, partial: 101 };
 
 export class Legend {
   #mask = null;
+  #of = ""; // scan and chosen disc
   #shown = "";
 
   constructor(store, session, actions) {
@@ -34,21 +35,26 @@ export class Legend {
   show(mask) {
     const { hidden, disc, scan } = this.store.now;
     for (const [name, box] of this.boxes) box.checked = !hidden.includes(name);
-    const shown = `${scan} ${disc}`;
-    if (!mask || (mask === this.#mask && shown === this.#shown)) return;
-    [this.#mask, this.#shown] = [mask, shown];
-    const items = [...counts(mask)].map(([label, pixels]) => make("li", {}, this.#structure(label, pixels, disc)));
-    if (items.length === 0) items.push(make("li", { className: "muted", textContent: "Nothing is labelled in this slice." }));
-    replaceChildren(this.structures, ...items);
+    if (!mask || (mask === this.#mask && this.#of === `${scan} ${disc}`)) return;
+    [this.#mask, this.#of] = [mask, `${scan} ${disc}`];
+    const found = counts(mask);
+    // While one scrolls, neighbours mostly hold the same structures.
+    const shown = `${this.#of} ${[...found.keys()]}`;
+    if (shown !== this.#shown) {
+      this.#shown = shown;
+      const items = [...found.keys()].map((label) => make("li", {}, this.#structure(label, disc)));
+      if (items.length === 0) items.push(make("li", { className: "muted", textContent: "Nothing is labelled in this slice." }));
+      replaceChildren(this.structures, ...items);
+    }
+    [...found].forEach(([label, pixels], n) => (this.structures.children[n].firstChild.title = `label ${label}, ${pixels} pixels in this slice`));
   }
 
-  #structure(label, pixels, disc) {
+  #structure(label, disc) {
     const { colour, group, name } = this.session.labelOf(label);
     const swatch = make("i", { className: "swatch" });
     swatch.style.background = colour;
-    const title = `label ${label}, ${pixels} pixels in this slice`;
-    if (group !== "discs") return make("span", { className: "structure", title }, swatch, `${label} ${name}`);
-    const button = make("button", { type: "button", className: "structure", title, key: `structure ${label}` }, swatch, `${label} ${name}`);
+    if (group !== "discs") return make("span", { className: "structure" }, swatch, `${label} ${name}`);
+    const button = make("button", { type: "button", className: "structure", key: `structure ${label}` }, swatch, `${label} ${name}`);
     button.setAttribute("aria-pressed", String(disc === label));
     button.addEventListener("click", () => this.actions.chooseDisc(label));
     return button;

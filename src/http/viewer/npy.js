@@ -39,5 +39,7 @@ export function readNpy(buffer) {
   const { descr, shape, isFortran, start, text } = readNpyHeader(new Uint8Array(buffer));
   const Values = ARRAYS[descr];
   if (!Values || isFortran) throw new Error(`this .npy file cannot be shown: ${text}`);
-  return { data: new Values(buffer.slice(start)), shape };
+  // NumPy aligns the values, so that they need no copy.
+  const isAligned = start % Values.BYTES_PER_ELEMENT === 0;
+  return { data: isAligned ? new Values(buffer, start) : new Values(buffer.slice(start)), shape };
 }

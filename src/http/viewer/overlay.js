@@ -22,34 +22,53 @@ export function difference(mask, second, colours) {
   return canvas;
 }
 
-/** label → the edges of its pixels as a path, in columns and rows from the corner of the first pixel. */
-export function outlines(mask) {
-  const [rows, columns] = mask.shape;
-  const { data } = mask;
+/** label → the edges of its pixels as a path of closed lines, in columns and rows from the corner of the first pixel. A line
+ * has points at its corners only: fewer of them are drawn faster. */
+export function outlines({ data, shape: [rows, columns] }) {
   const paths = new Map();
-  const at = (row, column) => (row < 0 || column < 0 || row >= rows || column >= columns ? 0 : data[row * columns + column]);
-  const edge = (label, x, y, toX, toY) => {
-    if (label === 0) return;
+  const isFollowed = new Uint8Array(data.length); // the upper edges of these pixels
+  for (let n = 0; n < data.length; n += 1) {
+    const label = data[n];
+    // Every line has an upper edge; background above the first row.
+    if (label === 0 || isFollowed[n] || (n >= columns && data[n - columns] === label)) continue;
     let path = paths.get(label);
     if (!path) paths.set(label, (path = new Path2D()));
-    path.moveTo(x, y);
-    path.lineTo(toX, toY);
-  };
-  for (let row = 0; row <= rows; row += 1) {
-    for (let column = 0; column <= columns; column += 1) {
-      const [here, left, above] = [at(row, column), at(row, column - 1), at(row - 1, column)];
-      if (here !== left) for (const label of [here, left]) edge(label, column, row, column, row + 1);
-      if (here !== above) for (const label of [here, above]) edge(label, column, row, column + 1, row);
-    }
+    follow(data, rows, columns, n, path, isFollowed);
   }
   return paths;
 }
 
+/** Steps to the right, down, to the left and up. */
+const STEPS = [[1, 0], [0, 1], [-1, 0], [0, -1]];
+
+/** Follows an edge clockwise around the pixels of a label, from the upper edge of a pixel until it is there again. */
+function follow(data, rows, columns, first, path, isFollowed) {
+  const label = data[first];
+  const has = (x, y) => x >= 0 && y >= 0 && x < columns && y < rows && data[y * columns + x] === label;
+  const [startX, startY] = [first % columns, Math.floor(first / columns)];
+  let [x, y, heading] = [startX, startY, 0];
+  path.moveTo(x, y);
+  for (;;) {
+    const [right, down] = STEPS[heading];
+    if (heading === 0) isFollowed[y * columns + x] = 1;
+    x += right;
+    y += down;
+    // The pixels ahead, to the right and the left of the line. Pixels that meet at a corner only are not connected.
+    const rightX = x + ((right - down - 1) >> 1);
+    const rightY = y + ((down + right - 1) >> 1);
+    const turn = !has(rightX, rightY) ? 1 : has(rightX + down, rightY - right) ? 3 : 0;
+    heading = (heading + turn) % 4;
+    if (x === startX && y === startY && heading === 0) break;
+    if (turn !== 0) path.lineTo(x, y);
+  }
+  path.closePath();
+}
+
 /** The labels of a slice, in order, with how many pixels each has. */
 export function counts(mask) {
-  const found = new Map();
-  for (const label of mask.data) if (label !== 0) found.set(label, (found.get(label) ?? 0) + 1);
-  return new Map([...found].sort(([a], [b]) => a - b));
+  const pixels = new Uint32Array(256);
+  for (let n = 0; n < mask.data.length; n += 1) pixels[mask.data[n]] += 1;
+  return new Map([...pixels.entries()].filter(([label, count]) => label !== 0 && count > 0));
 }
 
 /** Colours by label: `colours` packed, 0 for what is hidden, and `palette` as text. `opacity` is that of a class in relation

@@ -2,7 +2,7 @@
 // {scan, slice, entry, second, bounds, centre, scale (pixels per mm), state, colours, palette, isActive, cursor, cross, note,
 // ask}. In another plane than the sagittal one, the scan is as it is seen in that plane, and the slice is a depth of it.
 
-import { make, rounded, scanTypeName } from "./dom.js";
+import { make, rounded, scanTypeName, write } from "./dom.js";
 import { side } from "./geometry.js";
 import { Handles } from "./handles.js";
 import { linesOf, resultOf } from "./measures.js";
@@ -24,6 +24,7 @@ export class Pane {
   #fill = {};
   #outlines = {};
   #second = {}; // the second mask as it was drawn last
+  #size = null;
 
   /** `onAsked()` is called when what a view asks is granted. */
   constructor(store, plane, onAsked) {
@@ -41,9 +42,14 @@ export class Pane {
     this.element = make("figure", { className: `pane ${plane}` }, this.canvas, Object.values(this.corners), sides, this.handles.element, this.note, this.ask, this.hover);
   }
 
-  /** Width and height in pixels of the page. */
+  /** Width and height in pixels of the page. Kept, because the browser lays the page out before it answers. */
   get size() {
-    return [this.canvas.clientWidth, this.canvas.clientHeight];
+    return (this.#size ??= [this.canvas.clientWidth, this.canvas.clientHeight]);
+  }
+
+  /** Measures itself before it is drawn again. */
+  forgetSize() {
+    this.#size = null;
   }
 
   /** What is shown, in a line. */
@@ -278,7 +284,7 @@ export class Pane {
     const { scan, slice, bounds, entry, second, isOutside } = this.view;
     const isWhole = entry.image && entry.mask && bounds;
     const place = this.plane === "sagittal" ? this.#describeScan() : this.#describePlane();
-    this.corners.place.textContent = place.join("\n");
+    write(this.corners.place, place.join("\n"));
     const plane = this.plane === "sagittal" ? "" : `${this.plane}, `;
     this.canvas.setAttribute("aria-label", `Scan ${scan.scan_id}, ${plane}${place.join(", ")}`);
     this.canvas.dataset.drawn = isWhole ? `${scan.scan_id} ${this.plane === "sagittal" ? "" : `${this.plane} `}${slice}` : "";
@@ -286,9 +292,9 @@ export class Pane {
     this.canvas.dataset.labels = entry.mask ? "mask" : "";
     this.canvas.dataset.greys = entry.image && bounds ? "values" : entry.preview ? "preview" : "";
     const note = entry.problem?.message ?? this.view.note ?? progressText(slice, entry) ?? (isOutside ? "outside this series; its nearest slice" : "");
-    this.note.textContent = note;
+    write(this.note, note);
     this.note.hidden = note === "";
-    this.ask.textContent = this.view.ask ?? "";
+    write(this.ask, this.view.ask ?? "");
     this.ask.hidden = !this.view.ask;
   }
 
@@ -297,17 +303,17 @@ export class Pane {
     const { scan, slice, bounds, state, second } = this.view;
     const { sex, age } = scan.metadata ?? {};
     const over = second ? `\nover it ${second.name}` : "";
-    this.corners.name.textContent = `${scan.scan_id}\n${scanTypeName(scan.scan_type)}${over}`;
+    write(this.corners.name, `${scan.scan_id}\n${scanTypeName(scan.scan_type)}${over}`);
     const person = [{ F: "female", M: "male" }[sex] ?? sex, age === null || age === undefined ? null : `${rounded(age)} y`];
-    this.corners.person.textContent = person.filter(Boolean).join("\n");
-    this.corners.window.textContent = bounds ? windowText(windowOf(state, scan), toCentre(bounds)) : "";
+    write(this.corners.person, person.filter(Boolean).join("\n"));
+    write(this.corners.window, bounds ? windowText(windowOf(state, scan), toCentre(bounds)) : "");
     return [`slice ${slice} of 0–${scan.shape[0] - 1}`, side(scan, slice)];
   }
 
   /** The corners of another plane; where it is. */
   #describePlane() {
     const { scan, slice } = this.view;
-    this.corners.name.textContent = `${scan.scan_id}\n${this.plane}`;
+    write(this.corners.name, `${scan.scan_id}\n${this.plane}`);
     return [`${PLANES[this.plane].depth} ${slice} of 0–${scan.shape[0] - 1}`, ...this.view.thickness];
   }
 }

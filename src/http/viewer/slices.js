@@ -14,7 +14,7 @@ export class Slices {
   #entries = new Map();
   #onArrival;
 
-  /** `onArrival()` is called when something of a slice arrived. */
+  /** `onArrival()` is called when something arrived of a slice that is shown. */
   constructor(onArrival) {
     this.#onArrival = onArrival;
   }
@@ -52,6 +52,7 @@ export class Slices {
     // The ones used last are dropped last.
     this.#entries.delete(key);
     this.#entries.set(key, entry);
+    entry.isShown = Boolean(one.isShown);
     if (entry.problem) return;
     const slow = isSlow();
     const isComplete = entry.image && entry.mask;
@@ -71,7 +72,7 @@ export class Slices {
     const { signal } = task.controller;
     const onProgress = part === "image" && ((received, total) => {
       entry.progress = { received, total };
-      this.#onArrival();
+      this.#arrived(entry);
     });
     schedule(task, () => REQUESTS[part](one, { signal, onProgress: onProgress || undefined }), signal)
       .then((value) => (entry[part] = value))
@@ -86,8 +87,12 @@ export class Slices {
           delete entry.preview;
           delete entry.progress;
         }
-        if (!signal.aborted) this.#onArrival();
+        if (!signal.aborted) this.#arrived(entry);
       });
+  }
+
+  #arrived({ isShown }) {
+    if (isShown) this.#onArrival();
   }
 
   #cancel(entry, part) {

@@ -1,6 +1,6 @@
 // The images in the middle: which slices of which scans, at which place and scale, and what gestures change.
 
-import { byId, rounded } from "./dom.js";
+import { byId, rounded, write } from "./dom.js";
 import { across, fitOf, middleOf, toPatient, toVoxel } from "./geometry.js";
 import { listen } from "./gestures.js";
 import { resultOf, withLine } from "./measures.js";
@@ -35,7 +35,13 @@ export class Stage {
   /** `session` has the scans that are shown, `second` a mask over one of them; `onDrawn()` is called after drawing. */
   constructor(store, session, second, onDrawn) {
     Object.assign(this, { store, session, second, onDrawn });
-    new ResizeObserver(() => this.redraw()).observe(byId("views"));
+    this.resizes = new ResizeObserver(() => this.#measureAgain());
+  }
+
+  /** The panes have another size than before. */
+  #measureAgain() {
+    for (const pane of this.#panes.values()) pane.forgetSize();
+    this.redraw();
   }
 
   /** Draws at the next opportunity. */
@@ -207,6 +213,11 @@ export class Stage {
     this.#panes = new Map(shown.map(([key, plane]) => [key, known.get(key) ?? this.#newPane(key, plane)]));
     const focused = document.activeElement;
     byId("views").replaceChildren(...[...this.#panes.values()].map((pane) => pane.element));
+    this.resizes.disconnect();
+    for (const pane of this.#panes.values()) {
+      pane.forgetSize();
+      this.resizes.observe(pane.canvas);
+    }
     // Moving an element takes the focus from it.
     if (focused?.isConnected && focused !== document.activeElement) focused.focus({ preventScroll: true });
   }
@@ -367,7 +378,7 @@ export class Stage {
     const { pane, point } = this.#pointer ?? {};
     const found = pane && pane.probe(pane.voxelAt(point));
     const parts = [...this.#results(), found && readoutOf(found, this.#inScan(pane, [found.row, found.column], this.#cross), pane, this.session)];
-    byId("readout").textContent = parts.filter(Boolean).join(" · ");
+    write(byId("readout"), parts.filter(Boolean).join(" · "));
     if (!pane) return;
     const isNamed = found?.label > 0 && this.store.now.overlay;
     pane.name(isNamed ? point : null, isNamed && this.session.nameOf(found.label), isNamed && this.session.labelOf(found.label).colour);

@@ -52,21 +52,31 @@ export function dragged(bounds, scan, right, down) {
 export const adjusted = (bounds, scan, right, down) => dragged(bounds, scan, 20 * right, 20 * down);
 
 /** Greys, opaque, of stored values. */
-export function paint(values, { low, high }, pixels) {
-  const grey = (value) => {
-    const share = high > low ? (value - low) / (high - low) : value > low ? 1 : 0;
-    return 0xff000000 | (Math.round(Math.min(1, Math.max(0, share)) * 255) * 0x010101);
-  };
-  const bytes = values.BYTES_PER_ELEMENT;
+export function paint(values, bounds, pixels) {
+  const { BYTES_PER_ELEMENT: bytes, buffer } = values;
   if (bytes > 2) {
-    for (let n = 0; n < values.length; n += 1) pixels[n] = grey(values[n]);
+    for (let n = 0; n < values.length; n += 1) pixels[n] = greyOf(values[n], bounds);
     return;
   }
-  // Every value there can be, looked up by its bits.
-  const bits = bytes === 2 ? new Uint16Array(values.buffer) : new Uint8Array(values.buffer);
-  const isSigned = values instanceof Int16Array || values instanceof Int8Array;
-  const count = 2 ** (8 * bytes);
-  const table = new Uint32Array(count);
-  for (let n = 0; n < count; n += 1) table[n] = grey(isSigned && n >= count / 2 ? n - count : n);
+  const bits = bytes === 2 ? new Uint16Array(buffer, values.byteOffset, values.length) : new Uint8Array(buffer, values.byteOffset, values.length);
+  const table = tableOf(values.constructor, bounds);
   for (let n = 0; n < bits.length; n += 1) pixels[n] = table[bits[n]];
+}
+
+function greyOf(value, { low, high }) {
+  const share = high > low ? (value - low) / (high - low) : value > low ? 1 : 0;
+  return 0xff000000 | (Math.round(Math.min(1, Math.max(0, share)) * 255) * 0x010101);
+}
+
+let lastTable = {}; // {Values, low, high, table}
+
+/** The greys of every value there can be, by its bits; the same for every slice while the window stays. */
+function tableOf(Values, { low, high }) {
+  if (lastTable.Values === Values && lastTable.low === low && lastTable.high === high) return lastTable.table;
+  const count = 2 ** (8 * Values.BYTES_PER_ELEMENT);
+  const isSigned = Values === Int16Array || Values === Int8Array;
+  const table = new Uint32Array(count);
+  for (let n = 0; n < count; n += 1) table[n] = greyOf(isSigned && n >= count / 2 ? n - count : n, { low, high });
+  lastTable = { Values, low, high, table };
+  return table;
 }
