@@ -1,6 +1,7 @@
 """Three planes with a crosshair: reformatted in the browser, against numpy's slices of the whole volume."""
 
 import browser
+import files
 import numpy as np
 import pytest
 from browser import at, place
@@ -93,12 +94,63 @@ def test_each_plane_is_the_volumes_own_slice_in_proportion(viewer, demo, scan, v
         assert labelled.sum() > 30 and not wrong, (plane, labelled.sum(), wrong[:5])
 
 
-def test_sides_and_thickness_are_named(viewer, scan):
-    open_planes(viewer, (7, 160, 90))
+def letters(viewer) -> list[dict[str, tuple]]:
+    """Where each pane has which letter: points from its upper left corner."""
     shown = viewer.js(
-        "return [...document.querySelectorAll('.pane')].map((pane) => ['north', 'south', 'west', 'east'].map((side) => pane.querySelector('.' + side).textContent).join(''))"
+        "return [...document.querySelectorAll('.pane')].map((pane) => { const p = pane.getBoundingClientRect();"
+        " return [...pane.querySelectorAll('.side')].filter((side) => side.checkVisibility()).map((side) => {"
+        " const b = side.getBoundingClientRect(); return [side.textContent, [(b.left + b.right) / 2 - p.left, (b.top + b.bottom) / 2 - p.top]]; }); })"
     )
-    assert shown == ["HFAP", "APRL", "HFRL"]
+    return [dict(pane) for pane in shown]
+
+
+@pytest.mark.parametrize("size", [(1280, 800), (390, 844)])
+def test_letters_name_the_sides_of_the_patient(viewer, demo, scan, mask, size):
+    """Against the directions that SimpleITK reads from the file: LPS millimetres grow towards left, posterior and head."""
+    viewer.resize(*size)
+    open_planes(viewer, (7, 160, 90))
+    source = files.canonical(demo.source, "masks", SCAN)
+    shown = letters(viewer)
+    assert [set(pane) for pane in shown] == [set("HFAP"), set("APRL"), set("HFRL")]
+    middle = [(length - 1) / 2 for length in mask.shape]
+    for n, plane in enumerate(PLANES):
+        for axis in AXES[plane][1:]:
+            ends = [[*middle[:axis], at, *middle[axis + 1 :]] for at in (0, mask.shape[axis] - 1)]
+            millimetres = [source.TransformContinuousIndexToPhysicalPoint(end[::-1]) for end in ends]
+            points = [place(viewer, seen(scan, plane), *(end[one] for one in AXES[plane][1:]), n=n) for end in ends]
+            moved = np.subtract(*millimetres[::-1])
+            world = np.abs(moved).argmax()
+            low, high = [("R", "L"), ("A", "P"), ("F", "H")][world]
+            towards = np.subtract(shown[n][high], shown[n][low])
+            assert np.dot(towards, np.subtract(*points[::-1])) * moved[world] > 0, (plane, axis, low, high)
+    # And against the anatomy: L5 is the lowest vertebra, the canal runs behind the bodies.
+    where = {label: np.argwhere(mask == label).mean(axis=0) for label in (1, 5, 100, 203)}
+
+    def is_towards(n, letter, opposite, label, than):
+        plane = PLANES[n]
+        point, other = (np.array(place(viewer, seen(scan, plane), *(where[one][axis] for axis in AXES[plane][1:]), n=n)) for one in (label, than))
+        return np.dot(np.subtract(shown[n][letter], shown[n][opposite]), point - other) > 0
+
+    for n in (0, 2):
+        assert is_towards(n, "F", "H", 1, 5)
+    for n in (0, 1):
+        assert is_towards(n, "P", "A", 100, 203)
+
+
+def test_letters_follow_the_axes_of_the_scan(viewer):
+    """As if the slices of the scan went from left to right."""
+    turned = "const parse = JSON.parse; JSON.parse = (text) => { const made = parse(text);" \
+        " if (made?.geometry?.affine_lps) for (const row of made.geometry.affine_lps) row[0] = -row[0]; return made; };"
+    sides = "return [...document.querySelectorAll('.pane')].map((pane) => ['north', 'south', 'west', 'east'].map((side) => pane.querySelector('.' + side).textContent).join(''))"
+    open_planes(viewer, (7, 160, 90))
+    assert viewer.js(sides) == ["HFAP", "APRL", "HFRL"]
+    with viewer.before_each_page(turned):
+        open_planes(viewer, (7, 160, 90))
+        assert viewer.js(sides) == ["HFAP", "APLR", "HFLR"]
+
+
+def test_thickness_is_named(viewer, scan):
+    open_planes(viewer, (7, 160, 90))
     texts = [corner.get_property("textContent") for corner in viewer.all(".corner.bottom.left")]
     thick = scan["metadata"]["slice_thickness"]
     for text, depth in zip(texts[1:], ("row 160 of 0–324", "column 90 of 0–182"), strict=True):

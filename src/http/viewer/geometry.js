@@ -17,6 +17,17 @@ export function toVoxel(affine, point) {
 /** Where one scan's voxel lies in another scan. */
 export const across = (from, to, voxel) => toVoxel(to.geometry.affine_lps, toPatient(from.geometry.affine_lps, voxel));
 
+/** Where the axes of a scan (slices, rows, columns) begin and end in the patient, `[begin, end]` each: right, left, anterior,
+ * posterior, feet or head. Of an oblique axis, where it mostly points. */
+export function sidesOf({ geometry: { affine_lps: affine } }) {
+  return [0, 1, 2].map((axis) => {
+    const along = [0, 1, 2].map((n) => affine[n][axis]);
+    const most = along.reduce((best, part, n) => (Math.abs(part) > Math.abs(along[best]) ? n : best), 0);
+    const [low, high] = ["RL", "AP", "FH"][most];
+    return along[most] > 0 ? [low, high] : [high, low];
+  });
+}
+
 /** The middle of a slice: row and column. */
 export const middleOf = (scan) => [(scan.shape[1] - 1) / 2, (scan.shape[2] - 1) / 2];
 

@@ -3,7 +3,7 @@
 // ask}. In another plane than the sagittal one, the scan is as it is seen in that plane, and the slice is a depth of it.
 
 import { make, rounded, scanTypeName, write } from "./dom.js";
-import { side } from "./geometry.js";
+import { side, sidesOf } from "./geometry.js";
 import { Handles } from "./handles.js";
 import { linesOf, resultOf } from "./measures.js";
 import { difference, fill, outlines } from "./overlay.js";
@@ -33,13 +33,14 @@ export class Pane {
     this.canvas = make("canvas", { tabIndex: 0, role: "img" });
     const corner = (place) => make("span", { className: `corner ${place}` });
     this.corners = { name: corner("top left"), person: corner("top right"), place: corner("bottom left"), window: corner("bottom right") };
-    const side = (place, text) => make("span", { className: `side ${place}`, textContent: text, "aria-hidden": "true" });
+    const side = (place) => make("span", { className: `side ${place}`, "aria-hidden": "true" });
     this.note = make("span", { className: "note", role: "status", hidden: true });
     this.hover = make("span", { className: "hover", hidden: true });
-    const sides = ["north", "west", "south", "east"].map((place, n) => side(place, PLANES[plane].sides[n]));
+    // Above, below, left and right.
+    this.sides = ["north", "south", "west", "east"].map(side);
     this.ask = make("button", { type: "button", className: "ask", hidden: true });
     this.ask.addEventListener("click", onAsked);
-    this.element = make("figure", { className: `pane ${plane}` }, this.canvas, Object.values(this.corners), sides, this.handles.element, this.note, this.ask, this.hover);
+    this.element = make("figure", { className: `pane ${plane}` }, this.canvas, Object.values(this.corners), this.sides, this.handles.element, this.note, this.ask, this.hover);
   }
 
   /** Width and height in pixels of the page. Kept, because the browser lays the page out before it answers. */
@@ -285,6 +286,7 @@ export class Pane {
     const isWhole = entry.image && entry.mask && bounds;
     const place = this.plane === "sagittal" ? this.#describeScan() : this.#describePlane();
     write(this.corners.place, place.join("\n"));
+    this.#nameSides();
     const plane = this.plane === "sagittal" ? "" : `${this.plane}, `;
     this.canvas.setAttribute("aria-label", `Scan ${scan.scan_id}, ${plane}${place.join(", ")}`);
     this.canvas.dataset.drawn = isWhole ? `${scan.scan_id} ${this.plane === "sagittal" ? "" : `${this.plane} `}${slice}` : "";
@@ -296,6 +298,13 @@ export class Pane {
     this.note.hidden = note === "";
     write(this.ask, this.view.ask ?? "");
     this.ask.hidden = !this.view.ask;
+  }
+
+  /** Which sides of the patient lie above, below, left and right. */
+  #nameSides() {
+    const [, down, across] = PLANES[this.plane].axes;
+    const sides = sidesOf(this.view.scan);
+    [...sides[down], ...sides[across]].forEach((text, n) => write(this.sides[n], text));
   }
 
   /** The corners of the sagittal plane; where it is. */

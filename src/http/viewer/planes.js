@@ -4,12 +4,11 @@
 import { rounded } from "./dom.js";
 import { loadVolume, megabytesOf } from "./volume.js";
 
-/** Which axes of the scan (0 slices, 1 rows, 2 columns) are depth, rows and columns of a plane; what lies above, left, below
- * and right; and the name of its depth. */
+/** Which axes of the scan (0 slices, 1 rows, 2 columns) are depth, rows and columns of a plane, and the name of its depth. */
 export const PLANES = {
-  sagittal: { axes: [0, 1, 2], sides: ["H", "A", "F", "P"], depth: "slice" },
-  axial: { axes: [1, 2, 0], sides: ["A", "R", "P", "L"], depth: "row" },
-  coronal: { axes: [2, 1, 0], sides: ["H", "R", "F", "L"], depth: "column" },
+  sagittal: { axes: [0, 1, 2], depth: "slice" },
+  axial: { axes: [1, 2, 0], depth: "row" },
+  coronal: { axes: [2, 1, 0], depth: "column" },
 };
 
 const LEAST_SLICES = 5;
