@@ -1,7 +1,9 @@
 """A second mask from a local file over a scan: read, aligned, compared and shown in the browser; scored on request only."""
 
 import io
+import json
 import shutil
+import subprocess
 
 import browser
 import files
@@ -266,6 +268,104 @@ def test_a_mask_on_another_grid_is_refused_with_what_differs(viewer, demo, truth
     oblique.SetDirection((np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.reshape(image.GetDirection(), (3, 3))).ravel().tolist())
     refused("oblique.mha", oblique)
     viewer.screenshot("second-mask-refused")
+
+
+def choose(viewer, selector: str, value: str):
+    viewer.until(lambda: viewer.all(selector), f"there is no {selector}")
+    viewer.js("const s = document.querySelector(arguments[0]); s.value = arguments[1]; s.dispatchEvent(new Event('change'))", selector, value)
+
+
+def by_class(mask: np.ndarray) -> np.ndarray:
+    """1 vertebra, also partly visible, 2 canal, 3 disc."""
+    kinds = [(mask > 200, 3), ((mask > 0) & (mask != 100), 1), (mask == 100, 2)]
+    return np.select([where for where, _ in kinds], [value for _, value in kinds], 0).astype(np.uint8)
+
+
+def scores_command(viewer) -> str:
+    if not viewer.find("#recipes").get_property("open"):
+        viewer.click("#recipes summary")
+    viewer.button("Scores", "#recipes .tabs").click()
+    return viewer.find("#recipes pre").get_property("textContent")
+
+
+@pytest.mark.parametrize(("map_", "order"), [("semantic", (1, 2, 3)), ("semantic_vdc", (1, 3, 2))])
+def test_a_mask_of_classes_is_compared_by_class(viewer, demo, truth, tmp_path, map_, order):
+    true_classes = by_class(truth)
+    made = np.roll(true_classes, (0, 3, -2), (0, 1, 2))
+    file = tmp_path / "it's classes.nii.gz"
+    sitk.WriteImage(image_of(demo, np.array([0, *order], np.uint8)[made]), str(file))
+    viewer.open(f"#scan={SCAN}&slice=7&map={map_}&alpha=1", drawn=f"{SCAN} 7")
+    open_mask(viewer, file)
+    wait_compared(viewer)
+    dice = {order[n - 1]: 2 * np.count_nonzero((made == n) & (true_classes == n)) / (np.count_nonzero(made == n) + np.count_nonzero(true_classes == n)) for n in (1, 2, 3)}
+    shown = table(viewer)
+    assert shown == {str(value): [str(value), f"{dice[value]:.3f}"] for value in dice} | {"All": ["3/3", f"{np.mean(list(dice.values())):.3f}"]}
+    assert viewer.fragment()["map"] == map_
+    # The same from the server, by the button and by the command under Code.
+    viewer.click("#score-mask")
+    viewer.until(lambda: "Scored on this server" in viewer.text("#second-mask"), "the server does not score it")
+    assert posted(viewer) == [f"{demo.address}/v1/scans/{SCAN}/evaluation?map={map_}"]
+    assert {key: cells[:2] for key, cells in table(viewer).items()} == shown
+    command = scores_command(viewer)
+    done = subprocess.run(["bash", "-ec", command + " --fail --silent"], cwd=tmp_path, capture_output=True, timeout=60, check=True)
+    assert {one["label"]: f"{one['dice']:.3f}" for one in json.loads(done.stdout)["structures"]} == {value: f"{share:.3f}" for value, share in dice.items()}
+    # Where both say the same class, the picture says so.
+    viewer.button("Difference", "#second-mask").click()
+    viewer.until(lambda: viewer.canvas().get_attribute("data-second").startswith("difference"), "no difference is drawn")
+    picture, scan = viewer.picture(), demo.json(f"/v1/scans/{SCAN}")
+    for where, colour in (((true_classes[7] > 0) & (made[7] == 0), TRUTH_ONLY), ((true_classes[7] == 0) & (made[7] > 0), PREDICTED_ONLY), ((true_classes[7] > 0) & (made[7] > 0) & (made[7] != true_classes[7]), OTHER)):
+        spots = [place(viewer, scan, row, column) for row, column in np.argwhere(where)]
+        found = np.array([picture[round(y), round(x)] for x, y in spots if 4 < x < picture.shape[1] - 4 and 4 < y < picture.shape[0] - 40])
+        assert np.median(np.abs(found - colour).max(axis=1)) <= 2, colour
+    # Instances are no classes.
+    choose(viewer, "#mask-map", "native")
+    viewer.until(lambda: "Discs" in table(viewer), "it is not read as structures")
+    assert "map" not in viewer.fragment()
+    np.save(tmp_path / "instances.npy", truth)
+    open_mask(viewer, tmp_path / "instances.npy")
+    wait_compared(viewer)
+    choose(viewer, "#mask-map", map_)
+    assert "a mask of classes 1 to 3 only" in refusal(viewer)
+
+
+def test_a_mask_on_another_grid_takes_the_nearest_voxels_on_request(viewer, demo, truth, tmp_path):
+    """Against SimpleITK's nearest neighbours."""
+    image = image_of(demo, truth.astype(np.uint8))
+    other = sitk.Image([n - 3 for n in image.GetSize()], sitk.sitkUInt8)
+    c, s = np.cos(0.03), np.sin(0.03)
+    other.SetDirection((np.array([[c, -s, 0], [s, c, 0], [0, 0, 1]]) @ np.reshape(image.GetDirection(), (3, 3))).ravel().tolist())
+    other.SetSpacing([spacing * factor for spacing, factor in zip(image.GetSpacing(), (1.07, 0.93, 1.11), strict=True)])
+    other.SetOrigin(np.add(image.GetOrigin(), [0.4, 1.3, -2.1]).tolist())
+    moved = sitk.DICOMOrient(sitk.Resample(image, other, sitk.Transform(), sitk.sitkNearestNeighbor), "LAS")
+    expected = sitk.GetArrayFromImage(sitk.Resample(moved, image, sitk.Transform(), sitk.sitkNearestNeighbor))
+    for name in ("moved.nii.gz", "moved.mha"):
+        sitk.WriteImage(moved, str(tmp_path / name))
+    viewer.open(f"#scan={SCAN}&slice=7", drawn=f"{SCAN} 7")
+    open_mask(viewer, tmp_path / "moved.nii.gz")
+    assert "on another grid" in refusal(viewer)
+    choose(viewer, "#mask-resample", "nearest")
+    wait_compared(viewer)
+    scores = {label: share for label, (_, share) in dice_by_label(truth, expected).items()}
+    assert len(set(scores.values())) > 10
+    shown = table(viewer)
+    assert {label: float(shown[str(label)][1]) for label in scores} == pytest.approx(scores, abs=1e-3)
+    assert viewer.fragment()["resample"] == "nearest"
+    viewer.click("#score-mask")
+    viewer.until(lambda: "Scored on this server" in viewer.text("#second-mask"), "the server does not score it")
+    assert posted(viewer) == [f"{demo.address}/v1/scans/{SCAN}/evaluation?resample=nearest"]
+    assert {key: cells[:2] for key, cells in table(viewer).items()} == shown
+    assert scores_command(viewer).endswith(f"{demo.address}/v1/scans/{SCAN}/evaluation?resample=nearest'")
+    # The address alone has it read so; what other software wrote makes no difference.
+    viewer.driver.refresh()
+    viewer.wait_drawn(f"{SCAN} 7")
+    open_mask(viewer, tmp_path / "moved.mha")
+    wait_compared(viewer)
+    assert table(viewer) == shown
+    # An array has no grid of its own.
+    np.save(tmp_path / "array.npy", truth)
+    open_mask(viewer, tmp_path / "array.npy")
+    viewer.until(lambda: "array.npy" in viewer.text("#second-mask") and viewer.all(".scores tbody tr"), "the array is not compared")
+    assert not viewer.all("#mask-resample") and "resample" not in scores_command(viewer)
 
 
 def test_files_that_are_no_masks_are_refused(viewer, demo, truth, tmp_path):

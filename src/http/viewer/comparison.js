@@ -6,7 +6,11 @@ import { DIFFERENCES } from "./overlap.js";
 import { LAYOUTS } from "./placement.js";
 import { VIEWS } from "./secondmask.js";
 
+const MAP_NAMES = { native: "each value one structure", semantic: "1 vertebra, 2 canal, 3 disc", semantic_vdc: "1 vertebra, 2 disc, 3 canal" };
+const RESAMPLING_NAMES = { none: "refused", nearest: "nearest voxels" };
+const GROUP_NAMES = { vertebrae: "Vertebrae", discs: "Discs", canal: "Canal", partial: "Partly visible" };
 const CLASSES = { vertebra: "Vertebrae", disc: "Discs", canal: "Canal", partial_vertebra: "Partly visible" };
+const GROUPS = { vertebra: "vertebrae", disc: "discs", canal: "canal" };
 /** The page is being dragged over while such events come at least so often. */
 const DRAG_MS = 600;
 
@@ -29,7 +33,8 @@ export class Comparison {
     const { held, view, isHere } = this.second;
     if (!scan?.shape) return;
     const contents = held && [held.file.name, held.scan.scan_id, held.status, held.problem, held.layout, held.isScoring, held.scoreProblem, Boolean(held.overlap), Boolean(held.scores)];
-    const shown = JSON.stringify([scan.scan_id, scan.files.revision, contents, view, isHere]);
+    const { map, resample } = this.store.now;
+    const shown = JSON.stringify([scan.scan_id, scan.files.revision, contents, view, isHere, map, resample]);
     if (shown === this.#shown) return;
     this.#shown = shown;
     if (!held) replaceChildren(this.body, ...this.#invitation(scan));
@@ -39,7 +44,7 @@ export class Comparison {
 
   #invitation(scan) {
     const text = `Or drop a file onto the page: ${MASK_FILES}. It is read in this browser and not uploaded.`;
-    return [make("p", {}, this.#button("Open a mask …", "open", () => this.input.click())), make("p", { className: "muted", textContent: `${text} It must be on the grid of ${scan.scan_id}.` })];
+    return [make("p", {}, this.#button("Open a mask …", "open", () => this.input.click())), make("p", { className: "muted", textContent: this.store.now.resample === "none" ? `${text} It must be on the grid of ${scan.scan_id}.` : text })];
   }
 
   #elsewhere(held) {
@@ -56,9 +61,10 @@ export class Comparison {
     const buttons = make("p", { className: "buttons" }, this.#removal(), this.#button("Open another …", "open", () => this.input.click()));
     const name = make("p", { className: "file" }, make("strong", { textContent: held.file.name }), ` over ${held.scan.scan_id}`);
     const status = make("p", { className: "muted", role: "status", textContent: held.status });
-    if (held.problem) return [name, make("p", { className: "problem", role: "alert", textContent: `This file cannot be shown: ${held.problem}.` }), buttons];
-    if (!held.labels) return [name, status, buttons];
-    return [name, otherName(held), this.#views(), this.#layouts(held), held.status ? status : null, this.#legend(held), ...this.#scores(held), buttons];
+    const reading = held.mask ? this.#reading(held) : [];
+    if (held.problem) return [name, make("p", { className: "problem", role: "alert", textContent: `This file cannot be shown: ${held.problem}.` }), ...reading, buttons];
+    if (!held.labels) return [name, ...reading, status, buttons];
+    return [name, otherName(held), this.#views(), this.#layouts(held), ...reading, held.status ? status : null, this.#legend(held), ...this.#scores(held), buttons];
   }
 
   #views() {
@@ -72,9 +78,15 @@ export class Comparison {
 
   #layouts({ layouts, layout }) {
     if (layouts.length === 0) return null;
-    const select = make("select", { id: "mask-layout", key: "layout" }, ...layouts.map((name) => make("option", { value: name, textContent: LAYOUTS[name], selected: name === layout })));
-    select.addEventListener("change", () => this.second.choose(select.value));
-    return make("p", { className: "layout" }, make("label", { htmlFor: "mask-layout", textContent: "Axes of the array" }), select);
+    const names = Object.fromEntries(layouts.map((name) => [name, LAYOUTS[name]]));
+    return choice("layout", "Axes of the array", names, layout, (name) => this.second.choose(name));
+  }
+
+  /** How a file is read: what its values mean, and what becomes of another grid, which arrays have none of. */
+  #reading(held) {
+    const { map, resample } = this.store.now;
+    const grid = choice("resample", "On another grid than the scan", RESAMPLING_NAMES, resample, (name) => this.store.set({ resample: name }));
+    return [choice("map", "Values of the mask", MAP_NAMES, map, (name) => this.store.set({ map: name })), held.mask.isArray ? null : grid].filter(Boolean);
   }
 
   #legend({ file, scan }) {
@@ -100,10 +112,11 @@ export class Comparison {
 
   /** Dice, computed in the page. */
   #tableHere({ overlap, values }) {
-    const rows = overlap.structures.map(({ label, dice, predicted }) => this.#row(label, this.session.labelOf(label).name, [predicted === null ? "missed" : String(values[predicted]), dice.toFixed(3)]));
+    const isNative = overlap.structures.every(({ group }) => !group);
+    const rows = overlap.structures.map(({ label, group, dice, predicted }) => this.#row(label, group ? GROUP_NAMES[group].toLowerCase() : this.session.labelOf(label).name, [predicted === null ? "missed" : String(values[predicted]), dice.toFixed(3)], group));
     const ofClass = (group) => overlap.structures.filter(({ label }) => this.session.labelOf(label).group === group);
-    const groups = { vertebrae: "Vertebrae", discs: "Discs", canal: "Canal", partial: "Partly visible" };
-    const means = Object.entries(groups).map(([group, name]) => [name, ofClass(group)]).concat([["All", overlap.structures]]);
+    const byClass = isNative ? Object.entries(GROUP_NAMES).map(([group, name]) => [name, ofClass(group)]) : [];
+    const means = [...byClass, ["All", overlap.structures]];
     const meanRows = means.filter(([, all]) => all.length > 0).map(([name, all]) => meanRow(name, [share(all.filter(({ predicted }) => predicted !== null).length, all.length), mean(all.map(({ dice }) => dice)).toFixed(3)]));
     return tableOf(["Structure", "As", "Dice"], rows, meanRows);
   }
@@ -111,16 +124,19 @@ export class Comparison {
   /** What the server says. */
   #scoredTable({ structures, classes, overall }) {
     const numbers = ({ dice, iou, assd_mm, hd95_mm }) => [dice.toFixed(3), iou.toFixed(3), millimetres(assd_mm), millimetres(hd95_mm)];
-    const rows = structures.map((one) => this.#row(one.label, one.name ?? "", [String(one.predicted_label ?? "missed"), ...numbers(one)]));
-    const meanRows = classes.map((one) => meanRow(CLASSES[one.class] ?? one.class, [share(one.found, one.structures), ...numbers(one)]));
+    const nameOf = (one) => one.name ?? CLASSES[one.class]?.toLowerCase() ?? "";
+    const isNative = this.store.now.map === "native";
+    const rows = structures.map((one) => this.#row(one.label, nameOf(one), [String(one.predicted_label ?? "missed"), ...numbers(one)], isNative ? undefined : GROUPS[one.class]));
+    const meanRows = (isNative ? classes : []).map((one) => meanRow(CLASSES[one.class] ?? one.class, [share(one.found, one.structures), ...numbers(one)]));
     if (overall) meanRows.push(meanRow("All", [share(overall.found, overall.structures), ...numbers(overall)]));
     return tableOf(["Structure", "As", "Dice", "IoU", "ASSD mm", "HD95 mm"], rows, meanRows);
   }
 
-  #row(label, name, cells) {
+  /** A structure, or of a semantic mask a class, which leads to where most of its first structure is. */
+  #row(label, name, cells, group) {
+    const found = this.session.scan.labels?.find((one) => (group ? this.session.labelOf(one.label).group === group : one.label === label));
     const swatch = make("i", { className: "swatch" });
-    swatch.style.background = this.session.labelOf(label).colour;
-    const found = this.session.scan.labels?.find((one) => one.label === label);
+    swatch.style.background = this.session.labelOf(found?.label ?? label).colour;
     const button = make("button", { type: "button", textContent: `${label} ${name.replace("spinal ", "")}`, key: `score ${label}`, title: found ? `to slice ${found.best_slice}` : "" });
     button.addEventListener("click", () => found && this.actions.goToStructure(label, found.best_slice));
     return make("tr", {}, make("th", { scope: "row" }, swatch, button), ...cells.map((text) => make("td", { textContent: text })));
@@ -194,6 +210,15 @@ export class Comparison {
       this.element.scrollIntoView({ block: "nearest" });
     });
   }
+}
+
+/** A menu with a label; `names` by value. */
+function choice(key, text, names, chosen, onChoice) {
+  const id = `mask-${key}`;
+  const options = Object.entries(names).map(([value, name]) => make("option", { value, textContent: name, selected: value === chosen }));
+  const select = make("select", { id, key: id }, ...options);
+  select.addEventListener("change", () => onChoice(select.value));
+  return make("p", { className: "layout" }, make("label", { htmlFor: id, textContent: text }), select);
 }
 
 /** A warning when the file is named like another scan. */

@@ -52,7 +52,7 @@ async function start() {
   });
   const message = new Message(store, session, list);
   const filters = new Filters(store);
-  const second = new SecondMask(session, () => {
+  const second = new SecondMask(store, session, () => {
     comparison.show();
     stage.redraw();
   });
@@ -74,7 +74,7 @@ async function start() {
   const refreshControls = bindControls(store, session, stage, actions);
   const refresh = () => {
     refreshControls();
-    if (session.scan) recipes.show(store.now, session.scan, stage.bounds);
+    if (session.scan) recipes.show(store.now, session.scan, stage.bounds, second.isHere ? second.held : null);
     document.title = store.now.scan ? `${store.now.scan} · sagittal` : "sagittal";
   };
   const show = () => {

@@ -1,6 +1,8 @@
 // Where the voxels of a mask belong in a scan: by affine, axes permuted and flipped, never interpolated; or by the layout of an
 // array. The same rules as the server's (docs/evaluation.md).
 
+import { toVoxel } from "./geometry.js";
+
 /** How an array's axes may be meant, by their names in `layout=`, and in words. */
 export const LAYOUTS = {
   canonical: "canonical: slices, rows, columns, as mask.npy",
@@ -72,8 +74,9 @@ export function fittingLayouts(mask, scan) {
   return Object.keys(LAYOUTS).filter((name) => listed(layouts[name].shape) === listed(mask.shape));
 }
 
-/** The turn that brings a mask into a scan's canonical order. `layout` is for arrays. Throws when it is on another grid. */
-export function placed(mask, scan, layout) {
+/** The turn that brings a mask into a scan's canonical order, or `{from, to}`, two grids, when it is on another one and the
+ * nearest voxels are wanted; throws when they are not. `layout` is for arrays. */
+export function placed(mask, scan, layout, isNearest) {
   const layouts = layoutsOf(scan);
   if (mask.isArray) return placedByLayout(mask, layouts, layout);
   if (!mask.affine) throw new Error("the NIfTI header does not say where its voxels are (sform_code and qform_code are 0); save it with the scan's affine, or open the array as .npy");
@@ -81,8 +84,9 @@ export function placed(mask, scan, layout) {
   if (!isOrthogonal(grid)) throw new Error("the affine of the file is not usable; expected finite numbers, and three axes at right angles");
   const turn = turnBetween(grid, layouts.canonical);
   const found = differences(turned(grid, turn), layouts.canonical);
-  if (found.length > 0) throw new Error(`the mask is on another grid than the scan: ${found.join("; ")}. Save it on the scan's grid`);
-  return turn;
+  if (found.length === 0) return turn;
+  if (isNearest) return { from: grid, to: layouts.canonical };
+  throw new Error(`the mask is on another grid than the scan: ${found.join("; ")}. Save it on the scan's grid, or take the nearest voxels`);
 }
 
 function placedByLayout(mask, layouts, layout) {
@@ -121,10 +125,44 @@ function largestOffset(a, b) {
 }
 
 /** Labels in canonical order. `pause()` is awaited now and then. */
-export async function applied(labels, mask, { sourceAxis, flipped }, pause) {
+export const applied = (labels, mask, placement, pause) => (placement.from ? nearest(labels, mask, placement, pause) : permuted(labels, mask, placement, pause));
+
+/** Steps in memory along the file's axes: those after an axis, or before it where the first is the fastest. */
+function stridesOf(mask) {
   const inMemory = (axis) => (mask.isFortran ? axis : 2 - axis);
-  // Steps in memory along the file's axes: those after an axis, or before it where the first is the fastest.
-  const strides = AXES.map((axis) => AXES.reduce((product, other) => (inMemory(other) < inMemory(axis) ? product * mask.shape[other] : product), 1));
+  return AXES.map((axis) => AXES.reduce((product, other) => (inMemory(other) < inMemory(axis) ? product * mask.shape[other] : product), 1));
+}
+
+/** For each voxel of a grid the label of the nearest voxel of the mask's, 0 outside of it. */
+async function nearest(labels, mask, { from, to }, pause) {
+  const strides = stridesOf(mask);
+  const affine = AXES.map((world) => [...from.steps.map((step) => step[world]), from.origin[world]]);
+  // The index in the mask is linear in the index in the scan: its value at the origin, and a step for each axis.
+  const first = toVoxel(affine, to.origin);
+  const steps = to.steps.map((step) => toVoxel(affine, to.origin.map((at, world) => at + step[world])).map((at, n) => at - first[n]));
+  const [slices, rows, columns] = to.shape;
+  const out = new Uint8Array(slices * rows * columns);
+  let at = 0;
+  for (let s = 0; s < slices; s += 1) {
+    await pause();
+    for (let r = 0; r < rows; r += 1) {
+      for (let c = 0; c < columns; c += 1, at += 1) {
+        let place = 0;
+        for (let n = 0; n < 3; n += 1) {
+          // Halves go up, as on the server.
+          const index = Math.floor(first[n] + steps[0][n] * s + steps[1][n] * r + steps[2][n] * c + 0.5);
+          place = index >= 0 && index < mask.shape[n] ? place + index * strides[n] : NaN;
+        }
+        if (place >= 0) out[at] = labels[place];
+      }
+    }
+  }
+  return out;
+}
+
+/** Axes permuted and flipped. */
+async function permuted(labels, mask, { sourceAxis, flipped }, pause) {
+  const strides = stridesOf(mask);
   const along = sourceAxis.map((axis, t) => {
     const [count, stride] = [mask.shape[axis], strides[axis]];
     return flipped[t] ? { count, first: (count - 1) * stride, stride: -stride } : { count, first: 0, stride };

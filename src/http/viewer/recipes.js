@@ -4,12 +4,13 @@ import { scanPath, slicePath, withQuery } from "./api.js";
 import { make, replaceChildren } from "./dom.js";
 import { copyText } from "./share.js";
 import { CLASSES } from "./state.js";
+import { evaluationPath } from "./secondmask.js";
 import { windowOf } from "./window.js";
 
 const HEIGHT = 512;
 
-/** `[name, text]` of each way to get at what is shown. */
-function recipes(state, scan, bounds) {
+/** `[name, text]` of each way to get at what is shown. `second` is a second mask over the scan, or null. */
+function recipes(state, scan, bounds, second) {
   const url = (path) => location.origin + path;
   const at = (file, query) => url(withQuery(slicePath(scan.scan_id, state.slice, file), query));
   const volume = (file) => url(`${scanPath(scan.scan_id)}/${file}`);
@@ -24,9 +25,13 @@ function recipes(state, scan, bounds) {
     ["Python", python(at("image.npy", { size: "native" }), at("mask.npy", { size: "native" }), bounds)],
     ["Files", ["image", "mask"].flatMap((name) => [".nii.gz", ".mha"].map((ending) => volume(name + ending))).join("\n")],
     ["3D Slicer", slicer(scan.scan_id, volume("image.nii.gz"), volume("mask.nii.gz"))],
+    ["Scores", `curl --data-binary ${quoted(`@${second?.file.name ?? `${scan.scan_id}.nii.gz`}`)} '${url(evaluationPath(scan, second, state))}'`],
     ["NiiVue", niivue(volume("image.nii.gz"), volume("mask.nii.gz"), url("/v1/labels"), isOverlaid ? state.alpha : 0)],
   ];
 }
+
+/** As one word for a shell, whatever it holds. */
+const quoted = (text) => `'${text.replaceAll("'", "'\\''")}'`;
 
 /** Classes by name; single labels where one of them is hidden. */
 function shownLabels(hidden, classes, scan) {
@@ -89,9 +94,9 @@ export class Recipes {
     this.element = make("details", { id: "recipes", className: "block" }, make("summary", { textContent: "Code" }), this.tabs, this.text, this.copy, hint);
   }
 
-  show(state, scan, bounds) {
+  show(state, scan, bounds, second) {
     if (!scan.shape || state.slice === null) return;
-    const all = recipes(state, scan, bounds);
+    const all = recipes(state, scan, bounds, second);
     const shown = JSON.stringify([all, this.#chosen]);
     if (shown === this.#shown) return;
     this.#shown = shown;
@@ -100,7 +105,7 @@ export class Recipes {
       button.setAttribute("aria-pressed", String(name === this.#chosen));
       button.addEventListener("click", () => {
         this.#chosen = name;
-        this.show(state, scan, bounds);
+        this.show(state, scan, bounds, second);
       });
       return button;
     };

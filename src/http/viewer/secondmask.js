@@ -3,7 +3,7 @@
 
 import { ApiError, postJson, scanPath, withQuery } from "./api.js";
 import { openMask, readLabels } from "./maskfile.js";
-import { countPairs, differenceColours, matched } from "./overlap.js";
+import { countPairs, differenceColours, matched, matchedByClass } from "./overlap.js";
 import { Cuts } from "./planes.js";
 import { applied, fittingLayouts, placed } from "./placement.js";
 import { loadMask, megabytesOf } from "./volume.js";
@@ -11,6 +11,8 @@ import { loadMask, megabytesOf } from "./volume.js";
 /** How it is shown. */
 export const VIEWS = { outline: "Outline", difference: "Difference", off: "Off" };
 
+/** Classes in the order of the values of semantic masks. Partly visible vertebrae are vertebrae. */
+const CLASSES = { semantic: ["vertebrae", "canal", "discs"], semantic_vdc: ["vertebrae", "discs", "canal"] };
 const PAUSE_MS = 40;
 
 export class SecondMask {
@@ -19,9 +21,13 @@ export class SecondMask {
   #cuts = new Cuts();
   #colours = null;
 
-  /** `onChange()` is called when something about it changed. */
-  constructor(session, onChange) {
-    Object.assign(this, { session, onChange });
+  /** `onChange()` is called when something about it changed. What its values mean, and whether it is resampled, is in the state
+   * of `store`. */
+  constructor(store, session, onChange) {
+    Object.assign(this, { store, session, onChange });
+    store.listen((now, before) => {
+      if (now.map !== before.map || now.resample !== before.resample) this.#placeAgain();
+    });
   }
 
   /** `{file, scan, layout, layouts, values, overlap, scores, status, problem, scoreProblem, isScoring}`: what is open, over
@@ -54,8 +60,18 @@ export class SecondMask {
   async choose(layout) {
     const held = this.#held;
     if (!held?.labels || layout === held.layout) return;
-    Object.assign(held, { layout, labels: null, overlap: null });
+    held.layout = layout;
+    await this.#placeAgain();
+  }
+
+  /** Reads what is open in another way. */
+  async #placeAgain() {
+    const held = this.#held;
+    if (!held?.mask) return;
+    held.controller.abort();
+    Object.assign(held, { controller: new AbortController(), labels: null, overlap: null, problem: null, status: `Reading ${held.file.name} …` });
     this.#forgetScores(held);
+    this.onChange();
     await this.#attempt(held, () => this.#place(held));
   }
 
@@ -81,7 +97,7 @@ export class SecondMask {
     const { signal } = held.scoring;
     held.isScoring = true;
     this.onChange();
-    const path = withQuery(`${scanPath(held.scan.scan_id)}/evaluation`, { layout: held.layout });
+    const path = evaluationPath(held.scan, held, this.store.now);
     try {
       held.scores = await postJson(path, held.file, signal);
     } catch (problem) {
@@ -112,20 +128,25 @@ export class SecondMask {
 
   async #place(held) {
     const { mask, scan, controller: { signal } } = held;
-    const turn = placed(mask, scan, held.layout);
+    const { map, resample } = this.store.now;
+    const turn = placed(mask, scan, held.layout, resample === "nearest");
     const say = (what) => this.#say(held, what);
     held.read ??= await readLabels(mask, signal, (share) => say(`Reading ${held.file.name}: ${Math.floor(100 * share)} %`));
     const { labels, values } = held.read;
-    // Only an array may have to be read in another way.
-    if (held.layouts.length < 2) held.read = null;
     const inGrid = await applied(labels, mask, turn, pausing(signal));
     this.#cuts.clear();
     Object.assign(held, { labels: inGrid, values });
     say(`Loading the mask of ${scan.scan_id}, ${megabytesOf(scan, "mask")} MB, to compare with`);
     const truth = await loadMask(scan, (received, total) => say(`Loading the mask of ${scan.scan_id}, ${megabytesOf(scan, "mask")} MB, to compare with: ${Math.floor((100 * received) / total)} %`));
     signal.throwIfAborted();
-    held.overlap = matched(countPairs(truth.data, inGrid), values);
+    const counts = countPairs(truth.data, inGrid);
+    held.overlap = map === "native" ? matched(counts, values) : matchedByClass(counts, values, CLASSES[map], (label) => this.#classOf(label));
     say("");
+  }
+
+  #classOf(label) {
+    const { group } = this.session.labelOf(label);
+    return group === "partial" ? "vertebrae" : group;
   }
 
   #say(held, status) {
@@ -135,10 +156,11 @@ export class SecondMask {
   }
 
   async #attempt(held, work) {
+    const { signal } = held.controller;
     try {
       await work();
     } catch (problem) {
-      if (held.controller.signal.aborted) return;
+      if (signal.aborted) return;
       held.problem = problem.message;
       this.#say(held, "");
       this.onChange();
@@ -151,6 +173,13 @@ export class SecondMask {
     held.controller.signal.addEventListener("abort", () => held.scoring.abort());
     Object.assign(held, { scores: null, scoreProblem: null, isScoring: false });
   }
+}
+
+/** Where a mask is scored, read as the state says. */
+export function evaluationPath(scan, held, { map, resample }) {
+  const { layout, mask } = held ?? {};
+  const query = { layout, map: map === "native" ? null : map, resample: resample === "none" || mask?.isArray ? null : resample };
+  return withQuery(`${scanPath(scan.scan_id)}/evaluation`, query);
 }
 
 /** One scan with one content. */

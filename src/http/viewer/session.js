@@ -52,8 +52,8 @@ export class Session {
 
   /** The state in which another patient's scan opens. */
   fresh() {
-    const { filters, sort, overlay, alpha, outline, hidden, window, linked, planes, tool, folded } = this.store.now;
-    return { ...parse(""), filters, sort, overlay, alpha, outline, hidden, window, linked, planes, tool, folded };
+    const { filters, sort, overlay, alpha, outline, hidden, window, linked, planes, tool, map, resample, folded } = this.store.now;
+    return { ...parse(""), filters, sort, overlay, alpha, outline, hidden, window, linked, planes, tool, map, resample, folded };
   }
 
   /** Looks at another scan. One of the same patient opens at the same place in the patient. */

@@ -11,6 +11,10 @@ export const TOOLS = ["move", "window", "ruler", "angle"];
 export const PANELS = ["scans", "stage", "details"];
 /** Orders of the list by their names in `sort=` of /v1/scans. */
 export const SORTS = ["", "age", "-age", "manufacturer", "-slices", "-magnetic_field_strength"];
+/** What the values of a second mask mean, by their names in `map=` of evaluations. */
+export const MAPS = ["native", "semantic", "semantic_vdc"];
+/** What becomes of a second mask on another grid, by their names in `resample=` of evaluations. */
+export const RESAMPLING = ["none", "nearest"];
 const SCAN_TYPES = ["t1", "t2", "t2_SPACE"];
 
 const INITIAL = Object.freeze({
@@ -32,6 +36,8 @@ const INITIAL = Object.freeze({
   cross: null, // row and column where the planes meet; null: the middle of the scan
   lateral: null, // slice in the middle of the other planes; null: the middle of the scan
   tool: "move",
+  map: "native", // of the second mask, like `resample`
+  resample: "none",
   measures: [], // {kind, slice, points}, see measures.js
   panel: "stage", // the one that a small screen shows
   folded: [], // panels at the sides that a large screen does not show
@@ -65,6 +71,8 @@ export function parse(fragment) {
   state.cross = numbers(given.get("cross"), 2);
   state.lateral = numbers(given.get("lateral"), 1)?.[0] ?? null;
   state.tool = among("tool", TOOLS, "move");
+  state.map = among("map", MAPS, "native");
+  state.resample = among("resample", RESAMPLING, "none");
   state.measures = parseMeasures(given.get("measures") ?? "");
   state.panel = among("panel", PANELS, "stage");
   state.folded = list(given.get("folded")).filter((name) => ["scans", "details"].includes(name));
@@ -96,6 +104,8 @@ export function format(state) {
   put("cross", state.cross?.join(","), !state.planes || !state.cross);
   put("lateral", Number(state.lateral?.toFixed(2)), !state.planes || state.lateral === null);
   put("tool", state.tool, state.tool === "move");
+  put("map", state.map, state.map === "native");
+  put("resample", state.resample, state.resample === "none");
   put("measures", formatMeasures(state.measures), state.measures.length === 0);
   put("panel", state.panel, state.panel === "stage");
   put("folded", state.folded.join(","), state.folded.length === 0);
