@@ -1,5 +1,7 @@
 """How slices are drawn while one scrolls: the edges of structures exactly, and no more often than something changed."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from selenium.webdriver.common.keys import Keys
@@ -34,12 +36,12 @@ def unit_edges(lines: list) -> list[tuple]:
     """Every line as edges of single pixels: its two ends in order."""
     edges = []
     for line in lines:
-        for (x, y), (to_x, to_y) in zip(line, line[1:]):
+        for (x, y), (to_x, to_y) in pairwise(line):
             assert (x == to_x) != (y == to_y), "a line that is no edge of pixels"
             count = abs(to_x - x) + abs(to_y - y)
             across, down = np.sign(to_x - x), np.sign(to_y - y)
             steps = [(x + n * across, y + n * down) for n in range(count + 1)]
-            edges += [tuple(sorted(pair)) for pair in zip(steps, steps[1:])]
+            edges += [tuple(sorted(pair)) for pair in pairwise(steps)]
     return sorted(edges)
 
 

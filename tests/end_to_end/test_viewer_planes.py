@@ -1,6 +1,5 @@
 """Three planes with a crosshair: reformatted in the browser, against numpy's slices of the whole volume."""
 
-import browser
 import files
 import numpy as np
 import pytest
