@@ -45,7 +45,7 @@ fn resampling<const FILTER: usize>(bencher: Bencher, size: usize) {
         filter: Filter::ALL[FILTER],
     };
     let scale = ValueScale { factor: 1.0, least: f64::NEG_INFINITY, range: (0.0, 4096.0) };
-    bencher.bench(|| resample(slice(&bytes), scale, &sampling, |_, row| _ = black_box(row[0])));
+    bencher.bench(|| resample(slice(&bytes), scale, &sampling, |row: &[f64]| _ = black_box(row[0])));
 }
 
 fn facts() -> ScanFacts {

@@ -2,7 +2,7 @@
 
 use super::facts::ScanFacts;
 use super::image_request::IntensityMapping;
-use super::resample::ValueScale;
+use super::resample::{RowSink, ValueScale, clamped};
 use super::window::{Bounds, Window};
 use crate::volume::ElementType;
 
@@ -80,7 +80,27 @@ fn rounded(value: f64, least: f64, most: f64) -> u64 {
     // Adding 1.5 · 2⁵² leaves the rounded integer in the lowest bits of the sum: the one way to round to even that every
     // x86-64 has an instruction for; `round_ties_even` is a call for each value there.
     const SHIFT: f64 = 6_755_399_441_055_744.0;
-    (value.max(least).min(most) + SHIFT).to_bits()
+    (clamped(value, least, most) + SHIFT).to_bits()
+}
+
+/// Rows of resampled values as the pixels of an image, with what lies beside the slice.
+pub(super) struct PixelRows<'a> {
+    pub(super) curve: IntensityCurve,
+    pub(super) big_endian: bool,
+    /// Pixels to the left of the slice.
+    pub(super) left: Vec<u8>,
+    /// Pixels to the right of the slice.
+    pub(super) right: Vec<u8>,
+    pub(super) out: &'a mut Vec<u8>,
+}
+
+impl RowSink for PixelRows<'_> {
+    #[inline(always)]
+    fn push(&mut self, row: &[f64]) {
+        self.out.extend_from_slice(&self.left);
+        self.curve.push_row(row, self.big_endian, self.out);
+        self.out.extend_from_slice(&self.right);
+    }
 }
 
 fn top(output: ElementType) -> f64 {

@@ -6,7 +6,7 @@ use std::ops::Range;
 use super::ImageKind;
 use super::facts::ScanFacts;
 use super::image_request::{ImageRequest, OverlayStyle};
-use super::intensity_mapping::{IntensityCurve, value_scale};
+use super::intensity_mapping::{IntensityCurve, PixelRows, value_scale};
 use super::overlay;
 use super::resample::{Sampling, resample, resample_labels};
 use super::viewport::Viewport;
@@ -108,20 +108,17 @@ impl ImageRequest {
         let Viewport { canvas: [_, width], offset: [_, left], columns, .. } = self.viewport;
         let band = self.viewport.band(&rows);
         let sampling = Sampling { rows: band.rows, columns, filter: self.filter };
-        let pad = |values: usize, out: &mut Vec<u8>| {
-            if values > 0 {
-                curve.push_row(&vec![scale.range.0; values], big_endian, out);
-            }
+        let blank = |pixels: usize| {
+            let mut blank = Vec::new();
+            curve.push_row(&vec![scale.range.0; pixels], big_endian, &mut blank);
+            blank
         };
-        pad(band.above * width, out);
+        out.extend_from_slice(&blank(band.above * width));
         if band.rows.len > 0 {
-            resample(slice, scale, &sampling, |_, row| {
-                pad(left, out);
-                curve.push_row(row, big_endian, out);
-                pad(width - left - row.len(), out);
-            });
+            let (left, right) = (blank(left), blank(width - left - columns.len));
+            resample(slice, scale, &sampling, PixelRows { curve, big_endian, left, right, out });
         }
-        pad((rows.len() - band.above - band.rows.len) * width, out);
+        out.extend_from_slice(&blank((rows.len() - band.above - band.rows.len) * width));
         Ok(())
     }
 

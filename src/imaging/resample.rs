@@ -87,6 +87,21 @@ pub struct Sampling {
     pub filter: Filter,
 }
 
+/// `value` cut to what lies from `least` to `most`; NaN is `least`.
+///
+/// One instruction each: `f64::max` and `f64::min` take three, for the case that `least` or `most` is NaN.
+#[inline(always)]
+pub(super) fn clamped(value: f64, least: f64, most: f64) -> f64 {
+    let value = raised(value, least);
+    if value < most { value } else { most }
+}
+
+/// `value`, or `least` where that is larger or the value is NaN.
+#[inline(always)]
+fn raised(value: f64, least: f64) -> f64 {
+    if value > least { value } else { least }
+}
+
 /// How stored values become the values that are resized: times `factor`, and where they may lie afterwards.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct ValueScale {
@@ -98,15 +113,30 @@ pub struct ValueScale {
     pub range: (f64, f64),
 }
 
-/// Resizes `slice`. `row_done` gets each of `sampling.rows.len` rows, `sampling.columns.len` values long, in order.
-pub fn resample(slice: Slice<'_>, scale: ValueScale, sampling: &Sampling, row_done: impl FnMut(usize, &[f64])) {
+/// Takes the rows of a resized slice.
+///
+/// What implements it with `#[inline(always)]` is compiled for the same instructions as the resampling, which the body of a
+/// closure is not.
+pub trait RowSink {
+    /// The next row from the top.
+    fn push(&mut self, row: &[f64]);
+}
+
+impl<F: FnMut(&[f64])> RowSink for F {
+    fn push(&mut self, row: &[f64]) {
+        self(row);
+    }
+}
+
+/// Resizes `slice`. `sink` gets each of `sampling.rows.len` rows, `sampling.columns.len` values long, in order.
+pub fn resample(slice: Slice<'_>, scale: ValueScale, sampling: &Sampling, sink: impl RowSink) {
     let untouched = sampling.rows.is_identity() && sampling.columns.is_identity();
     match sampling.filter {
-        Filter::Nearest => nearest::resample(slice, scale, sampling, row_done),
-        _ if untouched => nearest::resample(slice, scale, sampling, row_done),
-        Filter::Linear => linear::resample(slice, scale, sampling, row_done),
-        Filter::Cubic => convolve::resample(slice, scale, sampling, convolve::Kernel::CatmullRom, row_done),
-        Filter::Lanczos => convolve::resample(slice, scale, sampling, convolve::Kernel::Lanczos3, row_done),
-        Filter::Area => convolve::resample(slice, scale, sampling, convolve::Kernel::Coverage, row_done),
+        Filter::Nearest => nearest::resample(slice, scale, sampling, sink),
+        _ if untouched => nearest::resample(slice, scale, sampling, sink),
+        Filter::Linear => linear::resample(slice, scale, sampling, sink),
+        Filter::Cubic => convolve::resample(slice, scale, sampling, convolve::Kernel::CatmullRom, sink),
+        Filter::Lanczos => convolve::resample(slice, scale, sampling, convolve::Kernel::Lanczos3, sink),
+        Filter::Area => convolve::resample(slice, scale, sampling, convolve::Kernel::Coverage, sink),
     }
 }

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::rc::Rc;
 
 use super::source::read_row;
-use super::{AxisSampling, Sampling, ValueScale};
+use super::{AxisSampling, RowSink, Sampling, ValueScale, clamped};
 use crate::volume::Slice;
 
 /// The shape of a filter.
@@ -115,7 +115,7 @@ pub(super) fn resample(
     scale: ValueScale,
     sampling: &Sampling,
     kernel: Kernel,
-    mut row_done: impl FnMut(usize, &[f64]),
+    mut sink: impl RowSink,
 ) {
     let columns = recent_windows(sampling.columns, kernel);
     let rows = windows(sampling.rows, kernel);
@@ -124,7 +124,7 @@ pub(super) fn resample(
     // Rows that were resized along their own axis, row `r` in place `r % kept`.
     let mut resized: Vec<(Option<usize>, Vec<f64>)> = (0..kept).map(|_| (None, vec![0.0; columns.len()])).collect();
     let mut out = vec![0.0; columns.len()];
-    for (n, window) in rows.iter().enumerate() {
+    for window in &rows {
         out.fill(0.0);
         for (row, &weight) in (window.first..).zip(&window.weights) {
             let (held, line) = &mut resized[row % kept];
@@ -136,9 +136,9 @@ pub(super) fn resample(
             out.iter_mut().zip(line).for_each(|(sum, value)| *sum += *value * weight);
         }
         for value in &mut out {
-            *value = value.max(scale.range.0).min(scale.range.1);
+            *value = clamped(*value, scale.range.0, scale.range.1);
         }
-        row_done(n, &out);
+        sink.push(&out);
     }
 }
 

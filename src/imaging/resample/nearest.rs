@@ -1,5 +1,5 @@
 use super::source::read_row;
-use super::{AxisSampling, Sampling, ValueScale};
+use super::{AxisSampling, RowSink, Sampling, ValueScale};
 use crate::volume::Slice;
 
 /// The input sample of every wanted one: the float arithmetic of `scipy.ndimage.zoom(order=0, grid_mode=True)`, which
@@ -10,20 +10,15 @@ fn indices(axis: AxisSampling) -> Vec<usize> {
 }
 
 /// Resizes an image without making new values.
-pub(super) fn resample(
-    slice: Slice<'_>,
-    scale: ValueScale,
-    sampling: &Sampling,
-    mut row_done: impl FnMut(usize, &[f64]),
-) {
+pub(super) fn resample(slice: Slice<'_>, scale: ValueScale, sampling: &Sampling, mut sink: impl RowSink) {
     let columns = indices(sampling.columns);
     let (mut line, mut out) = (vec![0.0; slice.columns], vec![0.0; columns.len()]);
-    for (n, row) in indices(sampling.rows).into_iter().enumerate() {
+    for row in indices(sampling.rows) {
         read_row(slice, row, scale, &mut line);
         for (out, &column) in out.iter_mut().zip(&columns) {
             *out = line[column];
         }
-        row_done(n, &out);
+        sink.push(&out);
     }
 }
 

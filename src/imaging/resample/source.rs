@@ -1,6 +1,6 @@
 //! Rows of a slice as f64.
 
-use super::ValueScale;
+use super::{ValueScale, raised};
 use crate::volume::{ElementType, Slice};
 
 /// Writes row `row` of `slice`, every value scaled, to `out`, which has one place for each column.
@@ -25,6 +25,6 @@ pub(super) fn read_row(slice: Slice<'_>, row: usize, scale: ValueScale, out: &mu
 #[inline(always)]
 fn convert<const N: usize>(bytes: &[u8], out: &mut [f64], scale: ValueScale, value: impl Fn([u8; N]) -> f64) {
     for (out, &chunk) in out.iter_mut().zip(bytes.as_chunks::<N>().0) {
-        *out = (value(chunk) * scale.factor).max(scale.least);
+        *out = raised(value(chunk) * scale.factor, scale.least);
     }
 }
