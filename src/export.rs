@@ -301,7 +301,7 @@ impl NewFile {
             self.file.sync_all().await
         };
         synced.await.map_err(|source| ExportError::Write { path: self.path.clone(), source })?;
-        let sha256 = self.hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+        let sha256 = hex::encode(self.hash.finalize());
         Ok(Written { bytes: self.bytes, sha256 })
     }
 }

@@ -204,7 +204,7 @@ async fn replace_tables(
     let mut hash = Sha256::new();
     hash.update(&source.overview);
     hash.update(&source.gradings);
-    let sha256: String = hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect();
+    let sha256 = hex::encode(hash.finalize());
     // The split is drawn over the patients of the whole table, imported or not, so that it never changes.
     let patients: BTreeSet<PatientId> = overview.rows.iter().map(|row| row.scan.patient).collect();
     let patients: Vec<_> = patients.into_iter().collect();

@@ -206,7 +206,7 @@ fn unusable(file: &SourceFile) -> impl Fn(MetaImageError) -> ScanError {
 }
 
 fn sha256(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(bytes))
 }
 
 /// Twelve digits are enough to tell the few versions of one scan apart.

@@ -81,7 +81,7 @@ impl ExportManifest {
         for ManifestFile { path, bytes, sha256 } in files {
             hash.update(format!("{path}\n{bytes} {sha256}\n"));
         }
-        hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        hex::encode(&hash.finalize()[..8])
     }
 
     /// The folder of all exports of this format and name, inside the folder of exports.

@@ -169,7 +169,7 @@ impl Store {
             file.write_all(&piece).await.map_err(local)?;
         }
         file.flush().await.map_err(local)?;
-        Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(hex::encode(hash.finalize()))
     }
 
     /// Some bytes of a file, each piece a request of its own, so that no request lasts longer than one may.

@@ -125,7 +125,7 @@ impl SliceDisk {
 }
 
 fn name(path: &Path) -> String {
-    Sha256::digest(path.as_ref().as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(Sha256::digest(path.as_ref()))
 }
 
 /// Other files in the folder are nobody's business.

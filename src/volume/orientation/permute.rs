@@ -1,4 +1,4 @@
-use ndarray::{ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, s};
+use ndarray::{ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, Zip, s};
 
 use super::Orientation;
 
@@ -38,14 +38,19 @@ fn permute_elements<const N: usize>(bytes: &[u8], shape: [usize; 3], orientation
 /// Copies a plane whose fastest axis is the second in the target and either of the two in the source.
 fn copy_plane<const N: usize>(source: &ArrayView2<'_, [u8; N]>, mut target: ArrayViewMut2<'_, [u8; N]>) {
     if source.strides()[1].unsigned_abs() == 1 {
-        target.assign(source);
+        copy(source, target);
         return;
     }
     let (rows, columns) = target.dim();
     for row in (0..rows).step_by(TILE) {
         for column in (0..columns).step_by(TILE) {
             let tile = s![row..rows.min(row + TILE), column..columns.min(column + TILE)];
-            target.slice_mut(tile).assign(&source.slice(tile));
+            copy(&source.slice(tile), target.slice_mut(tile));
         }
     }
+}
+
+/// By value: `assign` clones each element, which for an array is a call of `memcpy`.
+fn copy<const N: usize>(source: &ArrayView2<'_, [u8; N]>, target: ArrayViewMut2<'_, [u8; N]>) {
+    Zip::from(target).and(source).for_each(|to, &from| *to = from);
 }

@@ -79,13 +79,13 @@ impl Repository {
             }
         }
         let readme = Bytes::from(card::readme(exports));
-        let (bytes, sha256) = (readme.len() as u64, hex(&Sha256::digest(&readme)));
+        let (bytes, sha256) = (readme.len() as u64, hex::encode(Sha256::digest(&readme)));
         files.insert("README.md".to_owned(), RepositoryFile { bytes, sha256, contents: FileContents::Readme(readme) });
         let mut hash = Sha256::new();
         for (path, file) in &files {
             hash.update(format!("{path}\n{}\n", file.sha256));
         }
-        let sha = hex(&hash.finalize())[..COMMIT_DIGITS].to_owned();
+        let sha = hex::encode(hash.finalize())[..COMMIT_DIGITS].to_owned();
         Self { sha, modified: exports.iter().map(|export| export.created).max().unwrap_or(0), files }
     }
 
@@ -125,7 +125,7 @@ impl Repository {
             Entry::Folder(path) => (path, None),
         };
         let Some(RepositoryFile { bytes, sha256, contents }) = file else {
-            let oid = &hex(&Sha256::digest(format!("{} {path}", self.sha)))[..COMMIT_DIGITS];
+            let oid = &hex::encode(Sha256::digest(format!("{} {path}", self.sha)))[..COMMIT_DIGITS];
             return json!({ "type": "directory", "oid": oid, "size": 0, "path": path });
         };
         let mut described = json!({ "type": "file", "oid": sha256[..COMMIT_DIGITS], "size": bytes, "path": path });
@@ -139,10 +139,6 @@ impl Repository {
 /// The rest of a path inside a folder; the empty folder holds everything.
 fn inside<'a>(path: &'a str, folder: &str) -> Option<&'a str> {
     if folder.is_empty() { Some(path) } else { path.strip_prefix(folder)?.strip_prefix('/') }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `Sat, 31 Jan 2026 12:00:00 GMT` → `2026-01-31T12:00:00.000Z`.
@@ -161,7 +157,7 @@ mod tests {
 
     fn export(name: &str, id: &str, files: &[&str]) -> ExportManifest {
         let file = |path: &&str| {
-            let sha256 = hex(&Sha256::digest(format!("{id} {path}")));
+            let sha256 = hex::encode(Sha256::digest(format!("{id} {path}")));
             ManifestFile { path: (*path).to_owned(), bytes: 7, sha256 }
         };
         let [format, name, id] = [FORMAT, name, id].map(str::to_owned);
