@@ -1,4 +1,4 @@
-use ndarray::{ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, Zip, s};
+use ndarray::{ArrayView2, ArrayView3, ArrayViewMut2, ArrayViewMut3, Axis, s};
 
 use super::Orientation;
 
@@ -50,7 +50,11 @@ fn copy_plane<const N: usize>(source: &ArrayView2<'_, [u8; N]>, mut target: Arra
     }
 }
 
-/// By value: `assign` clones each element, which for an array is a call of `memcpy`.
-fn copy<const N: usize>(source: &ArrayView2<'_, [u8; N]>, target: ArrayViewMut2<'_, [u8; N]>) {
-    Zip::from(target).and(source).for_each(|to, &from| *to = from);
+/// By value and row by row: `assign` clones each element, which for an array is a call of `memcpy`.
+fn copy<const N: usize>(source: &ArrayView2<'_, [u8; N]>, mut target: ArrayViewMut2<'_, [u8; N]>) {
+    for (from, mut to) in source.rows().into_iter().zip(target.rows_mut()) {
+        for (from, to) in from.iter().zip(&mut to) {
+            *to = *from;
+        }
+    }
 }
