@@ -3,7 +3,7 @@
 #
 #   benches/load.sh [--data DIR] [--seconds N]
 #
-#   --data DIR     a folder that `sagittal import` filled; without it, the made-up demo
+#   --data DIR     a folder that `sagittal import` filled; without it, the synthetic demo
 #   --seconds N    how long each row lasts (5)
 #
 # Needs wrk, curl and nginx (Debian: apt-get install wrk curl nginx-light). Both servers listen on loopback and are stopped at
@@ -110,9 +110,9 @@ echo "$(nproc) cores (${cpu:-unknown processor}), ${seconds} s a row, $([ -z "$d
 echo
 echo "| what | connections | requests/s | mean bytes |"
 echo "| --- | ---: | ---: | ---: |"
-QUERY=size=512 row "512 × 512, 16 bit, drawn each time" 8 "$url" uncached.lua
-QUERY=size=256 row "256 × 256, 16 bit, drawn each time" 8 "$url" uncached.lua
-row "about 512 × 512, preset=hf, drawn each time" 8 "$url" uncached_hf.lua
+QUERY=size=512 row "512 × 512, 16 bit, rendered each time" 8 "$url" uncached.lua
+QUERY=size=256 row "256 × 256, 16 bit, rendered each time" 8 "$url" uncached.lua
+row "about 512 × 512, preset=hf, rendered each time" 8 "$url" uncached_hf.lua
 for connections in 1 8 64; do
   row "512 × 512, 16 bit, cached" "$connections" "$url$image"
   row "the same bytes, nginx" "$connections" "$files/image.png"

@@ -50,11 +50,13 @@ fn copy_plane<const N: usize>(source: &ArrayView2<'_, [u8; N]>, mut target: Arra
     }
 }
 
-/// By value and row by row: `assign` clones each element, which for an array is a call of `memcpy`.
+/// By value and by index: `assign` clones each element, which for an array is a call of `memcpy`, and iterators over rows ask
+/// for each element whether the row is contiguous.
 fn copy<const N: usize>(source: &ArrayView2<'_, [u8; N]>, mut target: ArrayViewMut2<'_, [u8; N]>) {
     for (from, mut to) in source.rows().into_iter().zip(target.rows_mut()) {
-        for (from, to) in from.iter().zip(&mut to) {
-            *to = *from;
+        match (from.as_slice(), to.as_slice_mut()) {
+            (Some(from), Some(to)) => to.copy_from_slice(from),
+            _ => (0..to.len()).for_each(|n| to[n] = from[n]),
         }
     }
 }
