@@ -3,12 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::json;
 
 use super::assembly::Part;
 use super::bundle::Bundle;
 use super::pair::Pair;
-use super::sample::{JSON_BYTES, SampleCache};
+use super::sample::{JSON_BYTES, SampleCache, Shown};
 use super::sample_order;
 use super::sample_order::{Sample, SampleOrder};
 use super::section::{Section, Stack};
@@ -189,7 +188,7 @@ fn array_member(name: &str, header: &[u8], stack: Stack) -> impl Iterator<Item =
 
 /// The JSON of a sample, with what its image is.
 fn json_part(source: &StreamSource, scan: ScanId, slice: usize, image: &RenderRequest) -> [Part; 2] {
-    let shown = json!({ "affine_lps": image.affine_lps(), "shown_slice": image.slice() });
+    let shown = Shown { affine_lps: image.affine_lps(), shown_slice: image.slice() };
     let StreamSource { renderer, catalogue, samples } = source.clone();
     let header = tar::header(&format!("{}.json", name(scan, slice)), JSON_BYTES as u64);
     let text = async move { samples.json(&renderer, &catalogue, scan, slice, shown).await.map(Bytes::from) };
