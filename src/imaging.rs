@@ -28,7 +28,7 @@ pub use pair::{PairQuery, file_parameters, native_parameters, volume_parameters}
 pub use patch::PatchQuery;
 pub use render::{Plane, RenderError, RenderInput, Rendered};
 pub use rendering::{NPY, PNG, Rendering};
-pub use resample::{AxisSampling, Filter, Sampling, ValueScale, resample, resample_labels};
+pub use resample::{AxisSampling, Filter, RowSink, Sampling, ValueScale, resample, resample_labels};
 pub use view::{Layout, SliceView, stored_axes};
 pub use viewport::Fit;
 pub use window::{Finite, Window};

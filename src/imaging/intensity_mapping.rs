@@ -41,28 +41,38 @@ impl IntensityCurve {
     /// Appends a row of pixels. 16-bit pixels of PNGs are big-endian, everything else is little-endian.
     #[inline(always)]
     pub(super) fn push_row(&self, row: &[f64], big_endian: bool, out: &mut Vec<u8>) {
+        self.convert(row, big_endian, Exact(out));
+    }
+
+    /// Whether pixels are integers.
+    fn rounds(&self) -> bool {
+        self.output.integer_max().is_some()
+    }
+
+    #[inline(always)]
+    fn convert(&self, row: &[f64], big_endian: bool, mut out: impl PixelSink) {
         match (self.windowed, self.output) {
-            (true, ElementType::Uint8) => push(row, out, |v| [self.level(v, 255.0) as u8]),
+            (true, ElementType::Uint8) => out.push(row, |v| [self.level(v, 255.0) as u8]),
             (_, ElementType::Uint16) if big_endian => {
-                push(row, out, |v| (self.level(v, 65535.0) as u16).to_be_bytes());
+                out.push(row, |v| (self.level(v, 65535.0) as u16).to_be_bytes());
             }
-            (true, ElementType::Uint16) => push(row, out, |v| (self.level(v, 65535.0) as u16).to_le_bytes()),
-            (true, _) => push(row, out, |v| (((v - self.low) * self.scale).clamp(0.0, 1.0) as f32).to_le_bytes()),
-            (false, ElementType::Uint8) => push(row, out, |v| [rounded(v, 0.0, 255.0) as u8]),
-            (false, ElementType::Int8) => push(row, out, |v| [rounded(v, -128.0, 127.0) as u8]),
-            (false, ElementType::Uint16) => push(row, out, |v| (rounded(v, 0.0, 65535.0) as u16).to_le_bytes()),
-            (false, ElementType::Int16) => push(row, out, |v| (rounded(v, -32768.0, 32767.0) as u16).to_le_bytes()),
+            (true, ElementType::Uint16) => out.push(row, |v| (self.level(v, 65535.0) as u16).to_le_bytes()),
+            (true, _) => out.push(row, |v| (((v - self.low) * self.scale).clamp(0.0, 1.0) as f32).to_le_bytes()),
+            (false, ElementType::Uint8) => out.push(row, |v| [rounded(v, 0.0, 255.0) as u8]),
+            (false, ElementType::Int8) => out.push(row, |v| [rounded(v, -128.0, 127.0) as u8]),
+            (false, ElementType::Uint16) => out.push(row, |v| (rounded(v, 0.0, 65535.0) as u16).to_le_bytes()),
+            (false, ElementType::Int16) => out.push(row, |v| (rounded(v, -32768.0, 32767.0) as u16).to_le_bytes()),
             (false, ElementType::Uint32) => {
-                push(row, out, |v| (rounded(v, 0.0, f64::from(u32::MAX)) as u32).to_le_bytes());
+                out.push(row, |v| (rounded(v, 0.0, f64::from(u32::MAX)) as u32).to_le_bytes());
             }
             (false, ElementType::Int32) => {
-                push(row, out, |v| (rounded(v, f64::from(i32::MIN), f64::from(i32::MAX)) as u32).to_le_bytes());
+                out.push(row, |v| (rounded(v, f64::from(i32::MIN), f64::from(i32::MAX)) as u32).to_le_bytes());
             }
             // Beyond the integers that `rounded` knows.
-            (false, ElementType::Uint64) => push(row, out, |v| (v.round_ties_even() as u64).to_le_bytes()),
-            (false, ElementType::Int64) => push(row, out, |v| (v.round_ties_even() as i64).to_le_bytes()),
-            (false, ElementType::Float32) => push(row, out, |v| (v as f32).to_le_bytes()),
-            (false, ElementType::Float64) => push(row, out, f64::to_le_bytes),
+            (false, ElementType::Uint64) => out.push(row, |v| (v.round_ties_even() as u64).to_le_bytes()),
+            (false, ElementType::Int64) => out.push(row, |v| (v.round_ties_even() as i64).to_le_bytes()),
+            (false, ElementType::Float32) => out.push(row, |v| (v as f32).to_le_bytes()),
+            (false, ElementType::Float64) => out.push(row, f64::to_le_bytes),
         }
     }
 
@@ -101,6 +111,69 @@ impl RowSink for PixelRows<'_> {
         self.curve.push_row(row, self.big_endian, self.out);
         self.out.extend_from_slice(&self.right);
     }
+
+    fn rounds(&self) -> bool {
+        self.curve.rounds()
+    }
+
+    #[inline(always)]
+    fn push_close(&mut self, row: &[f64], margin: f64) -> bool {
+        let start = self.out.len();
+        self.out.extend_from_slice(&self.left);
+        let mut is_certain = true;
+        self.curve.convert(row, self.big_endian, Close { margin, is_certain: &mut is_certain, out: self.out });
+        if is_certain {
+            self.out.extend_from_slice(&self.right);
+        } else {
+            self.out.truncate(start);
+        }
+        is_certain
+    }
+}
+
+/// Takes a row of values with the function that makes pixels of them, which never decreases.
+trait PixelSink {
+    fn push<const N: usize>(&mut self, row: &[f64], pixel: impl Fn(f64) -> [u8; N]);
+}
+
+/// Appends the pixels of the values.
+struct Exact<'a>(&'a mut Vec<u8>);
+
+/// Appends the pixels of values that may be off by `margin`, and finds out whether all are certain: whether the smallest
+/// and the largest possible value give the same pixel, and with them all between.
+struct Close<'a> {
+    margin: f64,
+    is_certain: &'a mut bool,
+    out: &'a mut Vec<u8>,
+}
+
+impl PixelSink for Exact<'_> {
+    #[inline(always)]
+    fn push<const N: usize>(&mut self, row: &[f64], pixel: impl Fn(f64) -> [u8; N]) {
+        for (bytes, &value) in appended::<N>(self.0, row.len()).iter_mut().zip(row) {
+            *bytes = pixel(value);
+        }
+    }
+}
+
+impl PixelSink for Close<'_> {
+    #[inline(always)]
+    fn push<const N: usize>(&mut self, row: &[f64], pixel: impl Fn(f64) -> [u8; N]) {
+        let mut is_certain = true;
+        for (bytes, &value) in appended::<N>(self.out, row.len()).iter_mut().zip(row) {
+            *bytes = pixel(value - self.margin);
+            is_certain &= *bytes == pixel(value + self.margin);
+        }
+        *self.is_certain = is_certain;
+    }
+}
+
+/// Room for `pixels` pixels more.
+#[inline(always)]
+fn appended<const N: usize>(out: &mut Vec<u8>, pixels: usize) -> &mut [[u8; N]] {
+    let start = out.len();
+    out.resize(start + pixels * N, 0);
+    out[start..].as_chunks_mut().0
 }
 
 fn top(output: ElementType) -> f64 {
@@ -108,15 +181,6 @@ fn top(output: ElementType) -> f64 {
         ElementType::Uint8 => 255.0,
         ElementType::Uint16 => 65535.0,
         _ => 1.0,
-    }
-}
-
-#[inline(always)]
-fn push<const N: usize>(row: &[f64], out: &mut Vec<u8>, pixel: impl Fn(f64) -> [u8; N]) {
-    let start = out.len();
-    out.resize(start + row.len() * N, 0);
-    for (bytes, &value) in out[start..].as_chunks_mut::<N>().0.iter_mut().zip(row) {
-        *bytes = pixel(value);
     }
 }
 
@@ -135,22 +199,4 @@ pub(super) fn value_scale(window: Window, facts: &ScanFacts) -> ValueScale {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn levels_round_half_to_even() {
-        let curve = IntensityCurve {
-            low: 0.0,
-            scale: 1.0,
-            output: ElementType::Uint16,
-            windowed: true,
-            slope: 1.0,
-            intercept: 0.0,
-        };
-        let mut out = Vec::new();
-        curve.push_row(&[0.5, 1.5, 2.5, 2.500_001, -7.0, 1e9, 65534.5, 65535.0], false, &mut out);
-        let levels: Vec<_> = out.as_chunks::<2>().0.iter().map(|&b| u16::from_le_bytes(b)).collect();
-        assert_eq!(levels, [0, 2, 2, 3, 0, 65535, 65534, 65535]);
-    }
-}
+mod tests;

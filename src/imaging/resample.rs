@@ -1,7 +1,7 @@
 //! Resizing one slice. Every filter works on f64 and hands its rows over one by one, so that no plane of f64 is ever held.
 //!
 //! `linear` is `skimage.transform.resize` (order 1, its Gaussian anti-aliasing, mode `reflect`), float for float: the same
-//! operations in the same order, so that the results round to the same integers. `nearest` is its order 0. `cubic` and
+//! operations in the same order, or others where it is certain that the results round to the same integers. `nearest` is its order 0. `cubic` and
 //! `lanczos` are the convolutions of Pillow's `BICUBIC` and `LANCZOS`; `area` is the mean over each pixel's footprint.
 
 mod convolve;
@@ -120,6 +120,17 @@ pub struct ValueScale {
 pub trait RowSink {
     /// The next row from the top.
     fn push(&mut self, row: &[f64]);
+
+    /// Whether rows of slightly other values may give the same pixels: [`RowSink::push_close`] takes some.
+    fn rounds(&self) -> bool {
+        false
+    }
+
+    /// The next row from the top, each value off by `margin` at most, if all values within that give the same pixels.
+    /// Otherwise the row is not taken.
+    fn push_close(&mut self, _row: &[f64], _margin: f64) -> bool {
+        false
+    }
 }
 
 impl<F: FnMut(&[f64])> RowSink for F {

@@ -1,7 +1,7 @@
 //! The resampler against a plain implementation of its definition, written for clarity and nothing else.
 
 use proptest::prelude::*;
-use sagittal::imaging::{AxisSampling, Filter, Sampling, ValueScale, resample, resample_labels};
+use sagittal::imaging::{AxisSampling, Filter, RowSink, Sampling, ValueScale, resample, resample_labels};
 use sagittal::volume::{ElementType, Slice};
 
 type Plane = Vec<Vec<f64>>;
@@ -91,6 +91,32 @@ fn resized(values: &[i16], input: [usize; 2], scaled: [usize; 2], filter: Filter
     out
 }
 
+/// Refuses every close row, and compares it with the exact one that it gets instead.
+#[derive(Default)]
+struct Comparing {
+    offered: Option<(Vec<f64>, f64)>,
+    compared: usize,
+}
+
+impl RowSink for &mut Comparing {
+    fn push(&mut self, row: &[f64]) {
+        let (close, margin) = self.offered.take().expect("a close row before the exact one");
+        for (&close, &exact) in close.iter().zip(row) {
+            assert!((close - exact).abs() <= margin, "{close:e} is more than {margin:e} from {exact:e}");
+        }
+        self.compared += close.len();
+    }
+
+    fn rounds(&self) -> bool {
+        true
+    }
+
+    fn push_close(&mut self, row: &[f64], margin: f64) -> bool {
+        self.offered = Some((row.to_vec(), margin));
+        false
+    }
+}
+
 const HF: f64 = 1.0 / 32767.0;
 
 fn hugging_face(values: &[i16]) -> ValueScale {
@@ -123,6 +149,18 @@ proptest! {
         let plain = plainly_resized(&plane, scaled[0], scaled[1]).into_iter().flatten();
         let clipped = plain.map(|v| v.clamp(scale.range.0, scale.range.1));
         prop_assert_eq!(pixels(resized(&values, input, scaled, Filter::Linear, scale)), pixels(clipped));
+    }
+
+    #[test]
+    fn close_rows_lie_within_their_margin_of_exact_ones((input, scaled, values) in cases(), hugging_face_scale: bool) {
+        let rows = scaled[0].min(input[0]);
+        prop_assume!(input != [rows, scaled[1]]);
+        let scale = if hugging_face_scale { hugging_face(&values) } else { plain_scale(&values) };
+        let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let slice = Slice { element: ElementType::Int16, rows: input[0], columns: input[1], bytes: &bytes };
+        let mut comparing = Comparing::default();
+        resample(slice, scale, &sampling(input, [rows, scaled[1]], Filter::Linear), &mut comparing);
+        prop_assert_eq!(comparing.compared, rows * scaled[1]);
     }
 
     #[test]

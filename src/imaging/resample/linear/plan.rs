@@ -8,6 +8,8 @@ pub(super) struct Plan {
     pub(super) column_blur: Gaussian,
     pub(super) row_taps: Vec<Tap>,
     pub(super) column_taps: Taps,
+    /// Whether the result has more rows than the slice.
+    pub(super) rows_grow: bool,
 }
 
 /// Between which two samples a wanted one lies, and how much each weighs.
@@ -38,6 +40,7 @@ impl Plan {
     pub(super) fn new(sampling: &Sampling) -> Self {
         let column_taps: Vec<_> = (0..sampling.columns.len).map(|n| Tap::new(sampling.columns, n)).collect();
         Self {
+            rows_grow: sampling.rows.scaled > sampling.rows.input,
             row_blur: Gaussian::new(sampling.rows),
             column_blur: Gaussian::new(sampling.columns),
             row_taps: (0..sampling.rows.len).map(|n| Tap::new(sampling.rows, n)).collect(),
@@ -85,6 +88,11 @@ impl Gaussian {
 
     pub(super) fn radius(&self) -> usize {
         self.sides.len()
+    }
+
+    /// From one end to the other.
+    pub(super) fn weights(&self) -> impl Iterator<Item = f64> {
+        self.sides.iter().copied().chain([self.centre]).chain(self.sides.iter().rev().copied())
     }
 
     /// Blurs; `samples(offset)` are the samples at a distance from those of `out`, as many as `out` has.
@@ -142,13 +150,28 @@ fn numpy_sum(values: &[f64]) -> f64 {
 }
 
 /// `d c b | a b c d | c b a`: index of a sample that may lie outside an axis.
+#[inline(always)]
 pub(super) fn mirrored(index: isize, len: usize) -> usize {
+    // A division takes as long as ten values' work, so not for those within, which is nearly all.
+    if index.cast_unsigned() < len { index.cast_unsigned() } else { mirrored_outside(index, len) }
+}
+
+#[cold]
+fn mirrored_outside(index: isize, len: usize) -> usize {
     if len == 1 {
         return 0;
     }
     let period = 2 * (len as isize - 1);
     let index = index.rem_euclid(period);
     (if index < len as isize { index } else { period - index }) as usize
+}
+
+/// Picks samples. Indices are always within; written like this, the loop becomes masked gathers without a branch.
+#[inline(always)]
+pub(super) fn gather(samples: &[f64], indices: &[u32], out: &mut [f64]) {
+    for (out, &index) in out.iter_mut().zip(indices) {
+        *out = samples.get(index as usize).copied().unwrap_or_default();
+    }
 }
 
 /// Adds the weighted sum of two samples at equal distances from the centre.
