@@ -111,6 +111,13 @@ fn interpolate(samples: &[f64], taps: &Taps, (least, most): (f64, f64), out: &mu
         out[n] = clamped(samples[n] * left[n] + samples[next] * right[n], least, most);
         return;
     }
+    if taps.are_pairs {
+        // Pair after pair: shuffles instead of gathers.
+        for (n, &[one, other]) in samples[first[0] as usize..].as_chunks::<2>().0[..len].iter().enumerate() {
+            out[n] = clamped(one * left[n] + other * right[n], least, most);
+        }
+        return;
+    }
     let at = |index: u32| samples.get(index as usize).copied().unwrap_or_default();
     for n in 0..len {
         out[n] = clamped(at(first[n]) * left[n] + at(second[n]) * right[n], least, most);

@@ -28,6 +28,8 @@ pub(super) struct Taps {
     pub(super) second_weight: Vec<f64>,
     /// Whether the first sample of each tap is that of the same index: the axis keeps its size.
     pub(super) are_neighbours: bool,
+    /// Whether each tap's samples are the two behind those of the tap before: the axis is halved.
+    pub(super) are_pairs: bool,
 }
 
 /// A symmetric kernel: the weight of the centre, and those at distance radius, radius − 1, …, 1.
@@ -49,6 +51,10 @@ impl Plan {
                 second: column_taps.iter().map(|tap| tap.second as u32).collect(),
                 first_weight: column_taps.iter().map(|tap| tap.weights[0]).collect(),
                 second_weight: column_taps.iter().map(|tap| tap.weights[1]).collect(),
+                are_pairs: column_taps
+                    .iter()
+                    .enumerate()
+                    .all(|(n, tap)| tap.first == column_taps[0].first + 2 * n && tap.second == tap.first + 1),
                 are_neighbours: column_taps.len() > 1 && column_taps.iter().enumerate().all(|(n, tap)| tap.first == n),
             },
         }

@@ -2,7 +2,8 @@ use super::*;
 use crate::imaging::resample::AxisSampling;
 use crate::volume::ElementType;
 
-const SHAPE: [usize; 2] = [61, 53];
+/// The columns are halved by one of the sizes below.
+const SHAPE: [usize; 2] = [61, 64];
 
 /// Rounds to 16 bits, and takes every close row that it may.
 #[derive(Default)]
