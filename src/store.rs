@@ -26,6 +26,8 @@ mod exports;
 mod files;
 mod location;
 mod read;
+#[cfg(target_os = "linux")]
+mod read_buffer;
 mod slice_cache;
 mod slice_disk;
 mod write;

@@ -307,6 +307,10 @@ impl Work {
     fn advance(&mut self, start: Instant) -> Result<(), RendererError> {
         let Self { prepared, rendering, .. } = self;
         self.is_done = prepared.render(|_, input| rendering.advance(input))?;
+        if self.is_done {
+            // On this thread, which reads its next slice into the same memory.
+            prepared.planes.clear();
+        }
         self.time += start.elapsed();
         Ok(())
     }

@@ -119,6 +119,8 @@ impl Store {
 
         use rustix::io::ReadWriteFlags;
 
+        use super::read_buffer::ReadBuffer;
+
         let DataLocation::Folder(folder) = &self.place else { return None };
         let path = Self::slice_path(key.group, key.array, key.slice);
         let mut options = std::fs::OpenOptions::new();
@@ -131,16 +133,16 @@ impl Store {
         if !metadata.is_file() || len > key.bytes() + CHECKSUM_BYTES + ZSTD_OVERHEAD {
             return None;
         }
-        let mut chunk = vec![0; len];
+        let mut chunk = ReadBuffer::of_thread(len);
         let mut filled = 0;
         while filled < len {
-            let rest = &mut [std::io::IoSliceMut::new(&mut chunk[filled..])];
+            let rest = &mut [std::io::IoSliceMut::new(&mut chunk.0[filled..])];
             match rustix::io::preadv2(&file, rest, filled as u64, ReadWriteFlags::NOWAIT) {
                 Ok(0) | Err(_) => return None,
                 Ok(read) => filled += read,
             }
         }
-        Some(StoredSlice { path, array: key.array, chunk: chunk.into(), bytes: key.bytes() })
+        Some(StoredSlice { path, array: key.array, chunk: Bytes::from_owner(chunk), bytes: key.bytes() })
     }
 
     /// The slice, if it can be read without waiting, which only Linux tells.
