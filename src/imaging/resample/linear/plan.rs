@@ -51,10 +51,11 @@ impl Plan {
                 second: column_taps.iter().map(|tap| tap.second as u32).collect(),
                 first_weight: column_taps.iter().map(|tap| tap.weights[0]).collect(),
                 second_weight: column_taps.iter().map(|tap| tap.weights[1]).collect(),
-                are_pairs: column_taps
-                    .iter()
-                    .enumerate()
-                    .all(|(n, tap)| tap.first == column_taps[0].first + 2 * n && tap.second == tap.first + 1),
+                are_pairs: column_taps.first().is_some_and(|start| {
+                    let is_next =
+                        |(n, tap): (usize, &Tap)| tap.first == start.first + 2 * n && tap.second == tap.first + 1;
+                    column_taps.iter().enumerate().all(is_next)
+                }),
                 are_neighbours: column_taps.len() > 1 && column_taps.iter().enumerate().all(|(n, tap)| tap.first == n),
             },
         }

@@ -65,3 +65,16 @@ fn every_set_of_instructions_makes_the_same_pixels() {
         }
     }
 }
+
+/// A part of the result beside the slice has rows, but no columns.
+#[test]
+fn a_part_without_columns_is_empty() {
+    let bytes = [0; 64];
+    let slice = Slice { element: ElementType::Uint8, rows: 8, columns: 8, bytes: &bytes };
+    let scale = ValueScale { factor: 1.0, least: f64::NEG_INFINITY, range: (0.0, 255.0) };
+    let rows = AxisSampling::whole(8, 4);
+    let sampling = Sampling { rows, columns: AxisSampling { len: 0, ..rows }, filter: crate::imaging::Filter::Linear };
+    let mut sink = Rounding::default();
+    resample(slice, scale, &sampling, &mut sink);
+    assert_eq!((sink.close_rows, sink.pixels.len()), (4, 0));
+}
