@@ -1,4 +1,4 @@
-//! The REST API. [`routes`] lists every route; [`router`] puts the middleware around them.
+//! The REST API. [`routes`] lists every route; [`service`] puts the middleware around them.
 
 mod extract;
 mod limits;
@@ -10,14 +10,19 @@ mod server;
 mod state;
 mod viewer;
 
+use std::convert::Infallible;
 use std::sync::Arc;
 
 use axum::Router;
+use axum::extract::Request;
 use axum::http::{Uri, header};
-use axum::middleware::{from_fn, from_fn_with_state, map_response};
+use axum::middleware::from_fn;
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use tower_http::catch_panic::CatchPanicLayer;
+use futures_util::FutureExt;
+use tower::layer::layer_fn;
+use tower::util::BoxCloneSyncService;
+use tower::{Layer, ServiceExt, service_fn};
 
 pub use limits::Limits;
 pub use middleware::cors::AllowedOrigins;
@@ -26,14 +31,31 @@ pub use server::slow_reader::ReadRate;
 pub use server::{Connections, Stop, serve};
 pub use state::App;
 
-use middleware::{compression, cors, metrics, revisions};
-use responses::disposition;
+use middleware::{compression, cors, revisions};
 use responses::problem::{Code, Problem};
 use routes::route::Route;
 use routes::{croissant, exports, hub, pages, python, zarr};
 
-/// The service.
-pub fn router(app: App) -> Router {
+/// The REST API as a [`tower::Service`].
+pub type Service = BoxCloneSyncService<Request, Response, Infallible>;
+
+/// The routes with the middleware around them. The middleware is one type: as layers of the router, each would be boxed and
+/// cloned for every request.
+pub fn service(app: App) -> Service {
+    let routes = routes(&app);
+    let allowed_origins = app.allowed_origins().clone();
+    // Around the routes, not on them: the middleware changes URLs before a route is chosen. CORS around it, so that pages
+    // elsewhere may read why they were refused, and may ask whether they may send a token before they do.
+    let handled = service_fn(move |request| middleware::handle(app.clone(), request, routes.clone()).map(Ok));
+    let compressed = compression::around(handled);
+    let (cors, resource_policy) = (cors::layer(&allowed_origins), allowed_origins.resource_policy());
+    BoxCloneSyncService::new(cors.layer(compressed).map_response(move |mut response: Response| {
+        response.headers_mut().extend([resource_policy.clone()]);
+        response
+    }))
+}
+
+fn routes(app: &App) -> Router {
     let routes = routes::table();
     let document: Arc<str> = openapi::document(&routes).to_string().into();
     let (of_data, apart): (Vec<_>, Vec<_>) = routes.into_iter().partition(|route| route.is_of_data);
@@ -53,29 +75,13 @@ pub fn router(app: App) -> Router {
         .route("/docs/swagger-ui.css", get(pages::docs_style))
         .route("/docs/swagger-ui-bundle.js", get(pages::docs_script))
         .route_layer(from_fn(revisions::refuse_pinned));
-    let routed = router(of_data)
+    router(of_data)
         .route("/v1/scans/{id}/{*file}", get(zarr::file))
         .merge(apart)
         .fallback(nothing_here)
         .method_not_allowed_fallback(other_method)
-        .layer(CatchPanicLayer::custom(|panic: Box<dyn std::any::Any + Send>| broken(&*panic)))
-        .layer(from_fn(metrics::note_template))
-        .layer(from_fn(disposition::name_file))
-        .with_state(app.clone());
-    // Around the routes, not on them: the middleware changes URLs before a route is chosen. Around it, so that pages
-    // elsewhere may read why they were refused, and may ask whether they may send a token before they do.
-    let (cors, resource_policy) = (cors::layer(app.allowed_origins()), app.allowed_origins().resource_policy());
-    let handled = from_fn_with_state(app, middleware::handle);
-    Router::new()
-        .fallback_service(routed)
-        .layer(handled)
-        .layer(compression::layer())
-        .layer(from_fn(compression::adapt))
-        .layer(cors)
-        .layer(map_response(move |mut response: Response| {
-            response.headers_mut().extend([resource_policy.clone()]);
-            std::future::ready(response)
-        }))
+        .layer(layer_fn(middleware::around_route))
+        .with_state(app.clone())
 }
 
 async fn nothing_here(uri: Uri) -> Problem {
@@ -87,12 +93,4 @@ async fn other_method(uri: Uri) -> Response {
     let methods = if is_posted { "POST" } else { "GET, HEAD" };
     let problem = Problem::new(Code::MethodNotAllowed, format!("this URL supports {methods} only"));
     ([(header::ALLOW, methods)], problem).into_response()
-}
-
-/// A defect, answered as one, so that the connection and everyone else's go on.
-fn broken(panic: &(dyn std::any::Any + Send)) -> Response {
-    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    tracing::error!(panic = text.unwrap_or("no message"), "a handler panicked");
-    let detail = "the server could not answer this request; its log says why";
-    Problem::new(Code::InternalError, detail).into_response()
 }

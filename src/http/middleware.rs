@@ -1,4 +1,4 @@
-//! The middleware around every route. A request gets an id and joins its sender's trace; its URL's length and its host are
+//! The middleware around the routes. A request gets an id and joins its sender's trace; its URL's length and its host are
 //! checked; it is authenticated; the revision is taken off its path; its time begins. The response ends when the token is revoked,
 //! gets its cache headers and its request id, and is counted and logged.
 //!
@@ -17,20 +17,26 @@ pub(super) mod revocable;
 pub(super) mod trace_context;
 mod url;
 
+use std::any::Any;
+use std::convert::Infallible;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::time::Instant;
+use std::panic::AssertUnwindSafe;
+use std::time::{Duration, Instant};
 
-use axum::extract::{Request, State};
+use axum::Router;
+use axum::extract::Request;
 use axum::http::{HeaderValue, Method, header};
-use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
+use axum::routing::Route;
+use futures_util::FutureExt;
+use tower::{Service, ServiceExt, service_fn};
 use tracing::Instrument;
 use tracing::field::Empty;
 
-use super::responses::caching;
 use super::responses::preconditions::Preconditions;
 use super::responses::problem::{Code, Problem};
 use super::responses::provenance;
+use super::responses::{caching, disposition};
 use super::server::peer::Peer;
 use super::state::App;
 use super::state::pinned::Pinned;
@@ -42,21 +48,46 @@ use url::{Refused, address};
 /// Answers that take longer are worth a line in the log.
 const SLOW_SECONDS: f64 = 1.0;
 
-/// Around the whole service.
-pub(super) async fn handle(State(app): State<App>, request: Request, next: Next) -> Response {
+/// Around all routes.
+pub(super) async fn handle(app: App, request: Request, routes: Router) -> Response {
     let name = request_id::of(request.headers());
     let path = request.uri().path();
     let (id, method) = (name.to_str().unwrap_or_default(), request.method().as_str());
     let span = tracing::info_span!("request", id, method, path, status = Empty);
     trace_context::join(&span, request.headers());
-    request_id::CURRENT.scope(name, respond(app, request, next).instrument(span)).await
+    request_id::CURRENT.scope(name, respond(app, request, routes).instrument(span)).await
 }
 
-async fn respond(app: App, request: Request, next: Next) -> Response {
+/// Around each route: what it sends gets a name to be saved under, [`respond`] is told which route it was, and a panic becomes a
+/// response, so that the connection and everyone else's go on.
+pub(super) fn around_route(
+    route: Route,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync {
+    service_fn(move |request: Request| {
+        let (name, template) = (disposition::file_name(request.uri().path()), Template::of(&request));
+        let responded = AssertUnwindSafe(route.clone().oneshot(request)).catch_unwind();
+        async move {
+            let response = responded.await.unwrap_or_else(|panic| Ok(panicked(&*panic)))?;
+            let mut response = disposition::named(response, name);
+            response.extensions_mut().insert(template);
+            Ok(response)
+        }
+    })
+}
+
+/// A defect, answered as one.
+fn panicked(panic: &(dyn Any + Send)) -> Response {
+    let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    tracing::error!(panic = text.unwrap_or("no message"), "a handler panicked");
+    let detail = "the server could not answer this request; its log says why";
+    Problem::new(Code::InternalError, detail).into_response()
+}
+
+async fn respond(app: App, request: Request, routes: Router) -> Response {
     let (start, method) = (Instant::now(), request.method().clone());
     let _in_flight = app.metrics().in_flight();
     let (conditions, is_private) = (Preconditions::of(request.headers()), app.authenticator().is_some());
-    let (response, has_revision) = dispatch(&app, request, next).await;
+    let (response, has_revision) = dispatch(&app, request, routes).await;
     let mut response = caching::finish(&conditions, response, is_private, has_revision);
     let headers = response.headers_mut();
     if let Ok(name) = request_id::CURRENT.try_with(HeaderValue::clone) {
@@ -69,7 +100,7 @@ async fn respond(app: App, request: Request, next: Next) -> Response {
     }
     let (seconds, status) = (start.elapsed().as_secs_f64(), response.status());
     let template = response.extensions_mut().remove::<Template>().unwrap_or_default();
-    app.metrics().answered(template, &method, status, seconds);
+    app.metrics().answered(&template, &method, status, seconds);
     tracing::Span::current().record("status", status.as_u16());
     let (status, milliseconds) = (status.as_u16(), (seconds * 1e3).round());
     match status {
@@ -81,7 +112,7 @@ async fn respond(app: App, request: Request, next: Next) -> Response {
 }
 
 /// What the service answers, or what keeps it from it, and whether the URL names a revision.
-async fn dispatch(app: &App, mut request: Request, next: Next) -> (Response, bool) {
+async fn dispatch(app: &App, mut request: Request, routes: Router) -> (Response, bool) {
     let (pinned, principal) = match prepare(app, &mut request).await {
         Ok(prepared) => prepared,
         Err(response) => return (*response, false),
@@ -92,16 +123,19 @@ async fn dispatch(app: &App, mut request: Request, next: Next) -> (Response, boo
     }
     let client = client(&request);
     let limit = app.limits().response_time;
-    let response = client.scope(tokio::time::timeout(limit, next.run(request))).await.unwrap_or_else(|_| {
-        let detail = format!("the answer did not begin within {} s; ask again, or ask for less", limit.as_secs_f64());
-        Problem::new(Code::ResponseTooSlow, detail).into_response()
-    });
+    let responded = client.scope(tokio::time::timeout(limit, routes.oneshot(request))).await;
+    let response = responded.map_or_else(|_| too_slow(limit), |Ok(response)| response);
     let has_revision = pinned.is_some();
     let response = match pinned {
         Some(pinned) => pinned.checked(app.renderer(), response),
         None => response,
     };
     (auth::while_accepted(app, principal, response), has_revision)
+}
+
+fn too_slow(limit: Duration) -> Response {
+    let detail = format!("the answer did not begin within {} s; ask again, or ask for less", limit.as_secs_f64());
+    Problem::new(Code::ResponseTooSlow, detail).into_response()
 }
 
 async fn prepare(app: &App, request: &mut Request) -> Result<(Option<Pinned>, Option<Principal>), Refused> {
@@ -130,4 +164,38 @@ fn check_url_length(app: &App, request: &Request) -> Result<(), Refused> {
     }
     let detail = format!("the URL has {len} bytes; at most {most} are read");
     Err(Problem::new(Code::UrlTooLong, detail).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::body::Body;
+    use axum::http::StatusCode;
+    use axum::routing::get;
+    use tower::layer::layer_fn;
+
+    use super::*;
+
+    async fn respond(path: &'static str) -> Response {
+        let routes = Router::new()
+            .route("/v1/scans/{id}/image.png", get(async || "pixels"))
+            .route("/v1/scans/{id}/broken.png", get(async || -> &'static str { panic!("a defect") }))
+            .layer(layer_fn(around_route));
+        routes.oneshot(Request::get(path).body(Body::empty()).unwrap()).await.unwrap()
+    }
+
+    #[tokio::test]
+    async fn a_response_has_the_name_of_its_file_and_the_template_of_its_route() {
+        let response = respond("/v1/scans/1_t1/image.png").await;
+        assert_eq!(response.headers()[header::CONTENT_DISPOSITION], "inline; filename=\"1_t1_image.png\"");
+        assert_eq!(response.extensions().get::<Template>().unwrap().route(), "/v1/scans/{id}/image.png");
+    }
+
+    #[tokio::test]
+    async fn a_handler_that_panics_is_a_response_of_its_route() {
+        let response = respond("/v1/scans/1_t1/broken.png").await;
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert_eq!(response.headers()[header::CONTENT_TYPE], "application/problem+json");
+        assert!(!response.headers().contains_key(header::CONTENT_DISPOSITION));
+        assert_eq!(response.extensions().get::<Template>().unwrap().route(), "/v1/scans/{id}/broken.png");
+    }
 }

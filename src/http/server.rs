@@ -26,8 +26,8 @@ use tower::ServiceExt;
 
 use super::middleware::host::FromConnection;
 use super::responses::problem::{Code, Problem};
-use super::router;
 use super::state::App;
+use super::{Service, service};
 use head_timer::HeadTimer;
 use lingering_close::LingeringClose;
 use peer::Peer;
@@ -88,7 +88,7 @@ pub async fn serve(listener: TcpListener, app: App, connections: Connections, st
 
 struct Server {
     app: App,
-    router: axum::Router,
+    service: Service,
     connections: Connections,
     places: Arc<Semaphore>,
     refusals: Arc<Semaphore>,
@@ -105,7 +105,7 @@ struct ClientGone;
 impl Server {
     fn new(app: App, connections: Connections) -> Self {
         Self {
-            router: router(app.clone()),
+            service: service(app.clone()),
             app,
             connections,
             places: Arc::new(Semaphore::new(connections.most)),
@@ -172,13 +172,13 @@ impl Server {
             }
         });
         let peer = Peer { address: peer, connection: self.accepted.fetch_add(1, Ordering::Relaxed) };
-        let (router, grace) = (self.router.clone(), self.connections.half_close_time);
+        let (routed, grace) = (self.service.clone(), self.connections.half_close_time);
         let service = hyper::service::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(FromConnection);
             request.extensions_mut().insert(peer);
             let (parts, body) = request.into_parts();
             let (body, is_read) = RequestBody::new(body, timer.clone());
-            let response = router.clone().oneshot(hyper::Request::from_parts(parts, axum::body::Body::new(body)));
+            let response = routed.clone().oneshot(hyper::Request::from_parts(parts, axum::body::Body::new(body)));
             let shared = shared.clone();
             async move {
                 // Dropping the response's future drops what was queued for it.

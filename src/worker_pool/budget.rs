@@ -114,20 +114,22 @@ impl Budget {
             Class::Bulk => 2,
         };
         let principal = flow.client.principal;
+        let reservation = || Reservation { shared: Arc::clone(&self.shared), part, principal, bytes };
         let (granted, grant) = oneshot::channel();
         {
             let mut of = self.shared.part(part);
             if bytes > of.total {
                 return Err(BudgetError::TooLarge { bytes, most: of.total });
             }
+            if of.waiting.is_empty() && of.has(principal, bytes) {
+                of.take(principal, bytes);
+                return Ok(reservation());
+            }
             of.waiting.push(flow, bytes, Waiting { principal, bytes, granted });
         }
         // Anyone who is dropped from here on gives back what was granted meanwhile.
-        let mut claim = Claim {
-            grant,
-            reservation: Some(Reservation { shared: Arc::clone(&self.shared), part, principal, bytes }),
-        };
-        self.shared.grant(part);
+        let mut claim = Claim { grant, reservation: Some(reservation()) };
+        self.shared.part(part).grant();
         let granted = match flow.class {
             Class::Bulk => (&mut claim.grant).await.is_ok(),
             Class::Interactive => {
@@ -162,32 +164,37 @@ impl Shared {
     fn part(&self, part: usize) -> MutexGuard<'_, Part> {
         self.parts[part].lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+impl Part {
+    /// Whether so many bytes are free, and the principal may have them.
+    fn has(&self, principal: u64, bytes: u64) -> bool {
+        may_hold(&self.by_principal, principal, bytes, self.total) && self.used + bytes <= self.total
+    }
+
+    fn take(&mut self, principal: u64, bytes: u64) {
+        self.used += bytes;
+        *self.by_principal.entry(principal).or_insert(0) += bytes;
+    }
 
     /// Gives what is free to those whose turn it is.
-    fn grant(&self, part: usize) {
-        let mut part = self.part(part);
-        part.waiting.discard(&|waiting| waiting.granted.is_closed());
-        loop {
-            let Part { total, used, by_principal, waiting } = &mut *part;
-            let may = |waiting: &Waiting| {
-                let held = by_principal.get(&waiting.principal).copied().unwrap_or(0);
-                held == 0 || held + waiting.bytes <= *total - *total / 4
-            };
+    fn grant(&mut self) {
+        self.waiting.discard(&|waiting| waiting.granted.is_closed());
+        while !self.waiting.is_empty() {
+            let Self { total, used, by_principal, waiting } = self;
+            let may = |waiting: &Waiting| may_hold(by_principal, waiting.principal, waiting.bytes, *total);
             if waiting.peek(&may).is_none_or(|next| *used + next.bytes > *total) {
                 return;
             }
             let Some(Waiting { principal, bytes, granted }) = waiting.pop(&may) else { return };
-            *used += bytes;
-            *by_principal.entry(principal).or_insert(0) += bytes;
+            self.take(principal, bytes);
             if granted.send(()).is_err() {
                 // Gone just now.
-                part.give_back(principal, bytes);
+                self.give_back(principal, bytes);
             }
         }
     }
-}
 
-impl Part {
     fn give_back(&mut self, principal: u64, bytes: u64) {
         self.used -= bytes;
         if let Some(held) = self.by_principal.get_mut(&principal) {
@@ -199,13 +206,24 @@ impl Part {
     }
 }
 
+/// Whether a principal may hold so many bytes more of a part: three quarters at most, but its first piece of work whatever that is.
+fn may_hold(by_principal: &HashMap<u64, u64>, principal: u64, bytes: u64, total: u64) -> bool {
+    let held = by_principal.get(&principal).copied().unwrap_or(0);
+    held == 0 || held + bytes <= total - total / 4
+}
+
 impl Reservation {
     /// Gives back all but `bytes`.
     pub fn shrink_to(&mut self, bytes: u64) {
         let Some(surplus) = self.bytes.checked_sub(bytes).filter(|&surplus| surplus > 0) else { return };
         self.bytes = bytes;
-        self.shared.part(self.part).give_back(self.principal, surplus);
-        self.shared.grant(self.part);
+        self.give_back(surplus);
+    }
+
+    fn give_back(&self, bytes: u64) {
+        let mut part = self.shared.part(self.part);
+        part.give_back(self.principal, bytes);
+        part.grant();
     }
 
     /// Ties the reservation to bytes: it lasts as long as any part of them.
@@ -235,8 +253,7 @@ impl AsRef<[u8]> for Held {
 
 impl Drop for Reservation {
     fn drop(&mut self) {
-        self.shared.part(self.part).give_back(self.principal, self.bytes);
-        self.shared.grant(self.part);
+        self.give_back(self.bytes);
     }
 }
 
@@ -293,6 +310,19 @@ mod tests {
         assert!(now(bulk(2, 400)).is_some());
         drop(first);
         assert!(now(second).is_some());
+    }
+
+    #[tokio::test]
+    async fn nobody_passes_another_who_waits_for_more() {
+        let budget = Budget::new(3200);
+        let bulk = |principal, bytes| budget.reserve(flow(Class::Bulk, principal), bytes);
+        let first = bulk(1, 800).await.unwrap();
+        let mut large = Box::pin(bulk(2, 600));
+        assert!(now(&mut large).is_none());
+        let mut small = Box::pin(bulk(3, 200));
+        assert!(now(&mut small).is_none(), "there are 400 bytes, but another was first");
+        drop(first);
+        assert!(now(large).is_some() && now(small).is_some());
     }
 
     #[tokio::test]

@@ -20,16 +20,22 @@ const WEIGHTS: [(Class, u64); 2] = [(Class::Interactive, 4), (Class::Bulk, 1)];
 #[derive(Debug)]
 pub(super) struct FairQueue<T> {
     classes: Level<Class, Level<u64, Level<u64, Line<T>>>>,
+    len: usize,
 }
 
 impl<T> Default for FairQueue<T> {
     fn default() -> Self {
-        Self { classes: Level::default() }
+        Self { classes: Level::default(), len: 0 }
     }
 }
 
 impl<T> FairQueue<T> {
+    pub(super) fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     pub(super) fn push(&mut self, flow: Flow, cost: u64, item: T) {
+        self.len += 1;
         let principals = self.classes.entry(flow.class);
         let connections = principals.entry(flow.client.principal);
         connections.entry(flow.client.connection).items.push_back((cost, item));
@@ -42,12 +48,14 @@ impl<T> FairQueue<T> {
 
     /// Takes those at the head of their line that match out, as if they had never come.
     pub(super) fn discard(&mut self, matches: &impl Fn(&T) -> bool) {
-        self.classes.discard(matches);
+        self.len -= self.classes.discard(matches);
     }
 
     /// Takes the next one of those that may be.
     pub(super) fn pop(&mut self, may: &impl Fn(&T) -> bool) -> Option<T> {
-        self.classes.pop(may).map(|(_, item)| item)
+        let (_, item) = self.classes.pop(may)?;
+        self.len -= 1;
+        Some(item)
     }
 }
 
@@ -56,7 +64,8 @@ trait Queue<T>: Default {
     fn is_empty(&self) -> bool;
     fn peek(&self, may: &impl Fn(&T) -> bool) -> Option<&T>;
     fn pop(&mut self, may: &impl Fn(&T) -> bool) -> Option<(u64, T)>;
-    fn discard(&mut self, matches: &impl Fn(&T) -> bool);
+    /// How many were taken out.
+    fn discard(&mut self, matches: &impl Fn(&T) -> bool) -> usize;
 }
 
 /// What one connection waits for.
@@ -85,10 +94,12 @@ impl<T> Queue<T> for Line<T> {
         self.items.pop_front()
     }
 
-    fn discard(&mut self, matches: &impl Fn(&T) -> bool) {
+    fn discard(&mut self, matches: &impl Fn(&T) -> bool) -> usize {
+        let before = self.items.len();
         while self.items.front().is_some_and(|(_, item)| matches(item)) {
             self.items.pop_front();
         }
+        before - self.items.len()
     }
 }
 
@@ -180,8 +191,8 @@ impl<T, K: Copy + Eq + Hash + Weighted, Q: Queue<T>> Queue<T> for Level<K, Q> {
         Some((cost, item))
     }
 
-    fn discard(&mut self, matches: &impl Fn(&T) -> bool) {
-        self.entries.values_mut().for_each(|entry| entry.queue.discard(matches));
+    fn discard(&mut self, matches: &impl Fn(&T) -> bool) -> usize {
+        self.entries.values_mut().map(|entry| entry.queue.discard(matches)).sum()
     }
 }
 
@@ -207,6 +218,19 @@ mod tests {
         let order = all(&mut turns);
         assert!(order[..2].contains(&(2, 0)), "{:?}", &order[..3]);
         assert_eq!(order.len(), 1000);
+    }
+
+    #[test]
+    fn it_is_empty_when_everything_was_taken_or_discarded() {
+        let mut turns = FairQueue::default();
+        assert!(turns.is_empty());
+        (0..3).for_each(|n| turns.push(flow(Class::Bulk, n, 0), 1, n));
+        turns.push(flow(Class::Interactive, 0, 0), 1, 3);
+        assert_eq!(turns.pop(&|_| true), Some(0));
+        turns.discard(&|&n| n < 3);
+        assert!(!turns.is_empty());
+        assert_eq!(turns.pop(&|_| true), Some(3));
+        assert!(turns.is_empty() && turns.pop(&|_| true).is_none());
     }
 
     #[test]

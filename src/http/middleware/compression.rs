@@ -4,11 +4,15 @@
 //! section 8.8.1): `If-None-Match` goes on to work, and `If-Range` and `If-Match` never take it for the file itself. Parts
 //! of a file, and its length, are those of the uncompressed file: requests with `Range` and HEAD requests are answered so.
 
+use std::convert::Infallible;
+
+use axum::BoxError;
+use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
 use axum::http::{Extensions, HeaderMap, HeaderValue, Method, StatusCode, Version, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use mediatype::MediaType;
+use tower::{Layer, Service, ServiceExt, service_fn};
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{And, Predicate, SizeAbove};
@@ -34,8 +38,18 @@ const TEXTS: [&str; 10] = [
 
 type IsText = fn(StatusCode, Version, &HeaderMap, &Extensions) -> bool;
 
-/// Compresses text.
-pub(in crate::http) fn layer() -> CompressionLayer<And<SizeAbove, IsText>> {
+/// The same service, whose text is compressed.
+pub(in crate::http) fn around<S>(
+    service: S,
+) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static,
+{
+    let compressed = layer().layer(service);
+    service_fn(move |request| adapt(request, compressed.clone()))
+}
+
+fn layer() -> CompressionLayer<And<SizeAbove, IsText>> {
     let is_text: IsText = |_, _, headers, _| is_text(headers);
     CompressionLayer::new().quality(CompressionLevel::Fastest).compress_when(SizeAbove::new(LEAST_BYTES).and(is_text))
 }
@@ -47,7 +61,11 @@ fn is_text(headers: &HeaderMap) -> bool {
 }
 
 /// Around [`layer`]: which requests it sees, and the tags of its responses.
-pub(in crate::http) async fn adapt(mut request: Request, next: Next) -> Response {
+async fn adapt<S, B>(mut request: Request, compressed: S) -> Result<Response, Infallible>
+where
+    S: Service<Request, Response = Response<B>, Error = Infallible>,
+    B: HttpBody<Data = Bytes, Error: Into<BoxError>> + Send + 'static,
+{
     let is_head = request.method() == Method::HEAD;
     if is_head || request.headers().contains_key(header::RANGE) {
         request.headers_mut().remove(header::ACCEPT_ENCODING);
@@ -55,7 +73,7 @@ pub(in crate::http) async fn adapt(mut request: Request, next: Next) -> Response
         keep_identity(request.headers_mut());
     }
     let known: Vec<_> = request.headers().get_all(header::IF_NONE_MATCH).iter().cloned().collect();
-    let mut response = next.run(request).await;
+    let mut response = compressed.oneshot(request).await?.map(Body::new);
     let tag = caching::tag(response.headers()).cloned();
     let has_compressed = response.status() == StatusCode::NOT_MODIFIED
         && tag.as_ref().is_some_and(|tag| is_known_as_weak_only(tag, &known));
@@ -66,7 +84,7 @@ pub(in crate::http) async fn adapt(mut request: Request, next: Next) -> Response
     if has_compressed || response.headers().contains_key(header::CONTENT_ENCODING) {
         caching::weaken_tag(response.headers_mut());
     }
-    response
+    Ok(response)
 }
 
 /// Whether a file that is only described would be compressed if it were sent.

@@ -5,8 +5,6 @@ use std::sync::Arc;
 
 use axum::extract::{MatchedPath, Request};
 use axum::http::{Method, StatusCode};
-use axum::middleware::Next;
-use axum::response::Response;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -28,6 +26,19 @@ const SECONDS: [f64; 14] = [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01,
 /// The route that a request went to; none when there was none.
 #[derive(Debug, Clone, Default)]
 pub(in crate::http) struct Template(Option<MatchedPath>);
+
+impl Template {
+    /// Of the route that the router has chosen for this request.
+    pub(in crate::http) fn of(request: &Request) -> Self {
+        Self(request.extensions().get::<MatchedPath>().cloned())
+    }
+
+    /// The route as metrics name it. Addresses that nobody serves have no name of their own: strangers must not fill the memory
+    /// with labels.
+    pub(in crate::http) fn route(&self) -> &str {
+        self.0.as_ref().map_or("none", MatchedPath::as_str)
+    }
+}
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct Answered {
@@ -130,9 +141,8 @@ impl Metrics {
         self.refused_connections.inc();
     }
 
-    pub(in crate::http) fn answered(&self, template: Template, method: &Method, status: StatusCode, seconds: f64) {
-        // Addresses that nobody serves have no label of their own: strangers must not fill the memory with labels.
-        let route = template.0.map_or_else(|| "none".to_owned(), |path| path.as_str().to_owned());
+    pub(in crate::http) fn answered(&self, template: &Template, method: &Method, status: StatusCode, seconds: f64) {
+        let route = template.route().to_owned();
         let method = match *method {
             Method::GET => "GET",
             Method::HEAD => "HEAD",
@@ -167,14 +177,6 @@ impl Metrics {
         prometheus_client::encoding::text::encode(&mut text, &self.registry)?;
         Ok(text)
     }
-}
-
-/// Records for the middleware which route answers.
-pub(in crate::http) async fn note_template(request: Request, next: Next) -> Response {
-    let template = Template(request.extensions().get::<MatchedPath>().cloned());
-    let mut response = next.run(request).await;
-    response.extensions_mut().insert(template);
-    response
 }
 
 /// What the renderer counts itself.

@@ -1,15 +1,11 @@
 //! Names under which clients save files (`Content-Disposition`, RFC 6266): `5_t2_SPACE_image.nii.gz`, where the last part of
 //! the URL alone would be the same for every scan.
 
-use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::Response;
 
-/// Around the routes: names what is sent.
-pub(in crate::http) async fn name_file(request: Request, next: Next) -> Response {
-    let name = file_name(request.uri().path());
-    let mut response = next.run(request).await;
+/// The response, whose file is saved under this name if one is sent.
+pub(in crate::http) fn named(mut response: Response, name: Option<String>) -> Response {
     let is_sent = [StatusCode::OK, StatusCode::PARTIAL_CONTENT].contains(&response.status());
     if let Some(name) = name.filter(|_| is_sent) {
         response.headers_mut().extend(of_file(&name).map(|value| (header::CONTENT_DISPOSITION, value)));
@@ -27,7 +23,7 @@ pub(in crate::http) fn of_file(name: &str) -> Option<HeaderValue> {
 }
 
 /// The name of the file at a path; `None` for what is no file, and for parts of a Zarr group.
-fn file_name(path: &str) -> Option<String> {
+pub(in crate::http) fn file_name(path: &str) -> Option<String> {
     let segments: Vec<_> = path.strip_prefix("/v1/")?.split('/').collect();
     let file = segments.last().filter(|file| file.contains('.'))?;
     match segments.as_slice() {

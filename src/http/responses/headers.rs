@@ -1,6 +1,6 @@
 //! Response headers as the OpenAPI document describes them. Routes declare which of them they send.
 
-use axum::http::HeaderName;
+use axum::http::{HeaderName, HeaderValue};
 use serde_json::{Map, Value as Json, json};
 
 use crate::spider::ScanId;
@@ -15,7 +15,7 @@ pub(in crate::http) struct ResponseHeader {
     description: &'static str,
 }
 
-const NUMBER: &str = "-?[0-9]+(\\.[0-9]+)?(e-?[0-9]+)?";
+const NUMBER: &str = "-?[0-9]+(\\.[0-9]+)?(e[+-]?[0-9]+)?";
 
 /// Of every response.
 pub(in crate::http) const EVERY_RESPONSE: [ResponseHeader; 3] = [
@@ -71,7 +71,7 @@ pub(in crate::http) const PIXELS: [ResponseHeader; 5] = [
     },
     ResponseHeader {
         name: "X-Sagittal-Spacing-Mm",
-        pattern: "[0-9.e-]+,[0-9.e-]+",
+        pattern: "[0-9.e+-]+,[0-9.e+-]+",
         description: "Millimetres per pixel, from row to row and from column to column.",
     },
     ResponseHeader {
@@ -96,7 +96,7 @@ pub(in crate::http) const PLACE: [ResponseHeader; 3] = [
     },
     ResponseHeader {
         name: "X-Sagittal-Affine-Lps",
-        pattern: "[0-9.,e-]+",
+        pattern: "[0-9.,e+-]+",
         description: "Three rows of four numbers: (slices from the first, row, column, 1) to millimetres, LPS.",
     },
 ];
@@ -133,6 +133,19 @@ pub(in crate::http) const PAGE: [ResponseHeader; 1] = [ResponseHeader {
 pub(in crate::http) const FILE_NAME: [ResponseHeader; 1] =
     [ResponseHeader { name: "Content-Disposition", pattern: ".+", description: "Name under which the file is saved." }];
 
+/// Numbers as the value of a header, separated by commas: the fewest digits that read back as the same number.
+pub(in crate::http) fn numbers(numbers: impl IntoIterator<Item = f64>) -> Option<HeaderValue> {
+    let (mut text, mut buffer) = (String::new(), zmij::Buffer::new());
+    for number in numbers {
+        if !text.is_empty() {
+            text.push(',');
+        }
+        let digits = buffer.format(number);
+        text.push_str(digits.strip_suffix(".0").unwrap_or(digits));
+    }
+    HeaderValue::try_from(text).ok()
+}
+
 /// Every header that routes declare, for pages of other origins, which must be allowed to read each by name.
 pub(in crate::http) fn declared() -> impl Iterator<Item = HeaderName> {
     let all =
@@ -147,4 +160,19 @@ pub(in crate::http) fn document<'a>(headers: impl Iterator<Item = &'a ResponseHe
         (header.name.to_owned(), json!({ "description": header.description, "schema": schema }))
     };
     headers.map(described).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_read_back_as_themselves() {
+        assert_eq!(numbers([2.0, -0.5, 0.0, 1e-20, 6.25e300]).unwrap(), "2,-0.5,0,1e-20,6.25e+300");
+        for number in [0.1 + 0.2, -1.0 / 3.0, 5e-324, f64::MAX, f64::MIN_POSITIVE, -0.0, 123_456_789.125] {
+            let value = numbers([number]).unwrap();
+            let text = value.to_str().unwrap();
+            assert_eq!(text.parse::<f64>().unwrap().to_bits(), number.to_bits(), "{text}");
+        }
+    }
 }

@@ -8,7 +8,7 @@ use headers::{HeaderMapExt, IfMatch, IfModifiedSince, IfNoneMatch, IfUnmodifiedS
 use super::validator::Validator;
 
 /// The conditions of a request.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(in crate::http) struct Preconditions {
     if_match: Option<IfMatch>,
     if_none_match: Option<IfNoneMatch>,
@@ -40,6 +40,9 @@ impl Preconditions {
 
     /// What they make of a GET or HEAD of this version, in the order of RFC 9110 section 13.2.2.
     pub(in crate::http) fn decide(&self, validator: &Validator, now: SystemTime) -> Decision {
+        if *self == Self::default() {
+            return Decision::Proceed;
+        }
         let Some(tag) = validator.tag.typed() else { return Decision::Proceed };
         let modified = validator.modified.map(|millis| SystemTime::UNIX_EPOCH + Duration::from_secs(millis / 1000));
         let is_wanted = match (&self.if_match, self.if_unmodified_since, modified) {

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::Response;
 
+use super::headers::numbers;
 use crate::renderer::RenderRequest;
 
 pub(in crate::http) const SCAN: HeaderName = HeaderName::from_static("x-sagittal-scan");
@@ -24,11 +25,12 @@ pub(in crate::http) fn named(mut response: Response, first: &RenderRequest, slic
     if !response.status().is_success() {
         return response;
     }
-    let affine = first.affine_lps();
-    let numbers: Vec<_> = affine.iter().take(3).flatten().map(ToString::to_string).collect();
+    let headers = response.headers_mut();
     let slices = format!("{}-{}", slices.start(), slices.end());
-    for (name, value) in [(SCAN, first.scan().to_string()), (SLICES, slices), (AFFINE, numbers.join(","))] {
-        response.headers_mut().extend(HeaderValue::try_from(value).map(|value| (name, value)));
+    for (name, value) in [(SCAN, first.scan().to_string()), (SLICES, slices)] {
+        headers.extend(HeaderValue::try_from(value).map(|value| (name, value)));
     }
+    let affine = first.affine_lps();
+    headers.extend(numbers(affine.into_iter().take(3).flatten()).map(|value| (AFFINE, value)));
     response
 }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, HeaderValue, Method, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -13,6 +13,7 @@ use crate::http::extract::{ScanPath, SlicePath};
 use crate::http::responses::caching::{CachePolicy, Caching};
 use crate::http::responses::entity_tag::EntityTag;
 use crate::http::responses::files::streamed;
+use crate::http::responses::headers::numbers;
 use crate::http::responses::problem::Problem;
 use crate::http::responses::provenance::named;
 use crate::http::responses::validator::Validator;
@@ -23,6 +24,12 @@ use crate::renderer::{CacheStatus, Catalogue, RenderRequest, RenderedImage, Rend
 /// An image changes only when its scan is imported anew from other files. Clients may keep it for a while and ask again
 /// with its tag, which costs nothing.
 const POLICY: CachePolicy = CachePolicy::Fresh(300);
+
+const SLOPE: HeaderName = HeaderName::from_static("x-sagittal-slope");
+const INTERCEPT: HeaderName = HeaderName::from_static("x-sagittal-intercept");
+const SPACING: HeaderName = HeaderName::from_static("x-sagittal-spacing-mm");
+const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
+const SERVER_TIMING: HeaderName = HeaderName::from_static("server-timing");
 
 /// `GET /v1/scans/{id}/slices/{k}/…`
 pub(in crate::http) fn slice(kind: ImageKind) -> MethodRouter<App> {
@@ -108,21 +115,10 @@ async fn begun(mut chunks: Chunks) -> Result<Body, RendererError> {
     Ok(streamed(stream::iter(first).chain(chunks).boxed()))
 }
 
-fn describe(
-    headers: &mut HeaderMap,
-    media_type: &'static str,
-    (slope, intercept): (f64, f64),
-    [row_mm, column_mm]: [f64; 2],
-) {
+fn describe(headers: &mut HeaderMap, media_type: &'static str, (slope, intercept): (f64, f64), pixel_mm: [f64; 2]) {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
-    for (name, value) in [
-        ("x-sagittal-slope", slope.to_string()),
-        ("x-sagittal-intercept", intercept.to_string()),
-        ("x-sagittal-spacing-mm", format!("{row_mm},{column_mm}")),
-    ] {
-        if let Ok(value) = HeaderValue::try_from(value) {
-            headers.insert(name, value);
-        }
+    for (name, value) in [(SLOPE, numbers([slope])), (INTERCEPT, numbers([intercept])), (SPACING, numbers(pixel_mm))] {
+        headers.extend(value.map(|value| (name, value)));
     }
 }
 
@@ -130,9 +126,9 @@ fn response(rendered: &Arc<RenderedImage>, status: CacheStatus) -> Response {
     let mut response = rendered.bytes.clone().into_response();
     let headers = response.headers_mut();
     describe(headers, rendered.media_type, (rendered.slope, rendered.intercept), rendered.pixel_mm);
-    headers.insert("cache-status", HeaderValue::from_static(cache_status(status)));
+    headers.insert(CACHE_STATUS, HeaderValue::from_static(cache_status(status)));
     if let Ok(value) = HeaderValue::try_from(server_timing(rendered, status)) {
-        headers.insert("server-timing", value);
+        headers.insert(SERVER_TIMING, value);
     }
     response
 }

@@ -1,7 +1,7 @@
 //! A TCP connection that one task reads and writes while another watches whether its client is gone, and that gives others
 //! their turn.
 
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -9,7 +9,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::TcpStream;
 
 /// How often a connection is looked at whose client has sent more than was read so far.
@@ -80,9 +80,25 @@ impl SharedStream {
     }
 }
 
+/// Reads what there is. A read that leaves room has read all of it (epoll(7)), and the socket counts as not ready from then on, as
+/// tokio's own reads have it: hyper tries the next one at once, which would ask the system in vain for every request.
+fn try_read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
+    let mut all = None;
+    let read = stream.try_io(Interest::READABLE, || {
+        let read = (&*SockRef::from(stream)).read(buffer)?;
+        if cfg!(target_os = "linux") && (1..buffer.len()).contains(&read) {
+            all = Some(read);
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
+        Ok(read)
+    });
+    all.map_or(read, Ok)
+}
+
 impl AsyncRead for SharedStream {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
-        let read = self.poll_io(cx, TcpStream::poll_read_ready, |stream| stream.try_read(buffer.initialize_unfilled()));
+        let read =
+            self.poll_io(cx, TcpStream::poll_read_ready, |stream| try_read(stream, buffer.initialize_unfilled()));
         buffer.advance(ready!(read)?);
         // The response to a new request begins a turn, so that one of ordinary size is written at once.
         self.turn = TURN;
@@ -174,6 +190,21 @@ mod tests {
         stream.shutdown().await.unwrap();
         let received = reader.await.unwrap();
         assert!(received.len() > body.len() && received.starts_with(&head) && received.ends_with(&body));
+    }
+
+    #[tokio::test]
+    async fn reads_that_leave_room_wait_for_what_comes_next() {
+        let (mut stream, mut client) = connection().await;
+        let mut buffer = [0; 16];
+        for sent in [&b"first"[..], b"0123456789abcdef", b"last"] {
+            client.write_all(sent).await.unwrap();
+            let read = stream.read(&mut buffer).await.unwrap();
+            assert_eq!(&buffer[..read], sent);
+        }
+        let mut next = Box::pin(stream.read(&mut buffer));
+        assert!(futures_util::poll!(&mut next).is_pending());
+        drop(client);
+        assert_eq!(next.await.unwrap(), 0);
     }
 
     #[tokio::test]

@@ -4,13 +4,12 @@ use std::sync::Arc;
 use std::sync::mpsc::{self, Sender};
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use sagittal::auth::{Authenticator, TokenFile, Tokens, UrlSigner};
-use sagittal::http::{self, App, router};
+use sagittal::http::{self, App};
 use sagittal::imaging::RenderLimits;
 use sagittal::renderer::Renderer;
 use sagittal::snapshots::{self, Replica};
@@ -42,7 +41,7 @@ pub fn held_pool() -> (Pool, Sender<()>) {
 /// The service over a data folder, called without a socket.
 pub struct Service {
     pub app: App,
-    router: Router,
+    service: http::Service,
     pub renderer: Arc<Renderer>,
     runtime: tokio::runtime::Runtime,
     _data: Option<TempDir>,
@@ -146,7 +145,7 @@ impl Service {
             let renderer = Arc::new(Renderer::open(reader, store.clone(), pool, limits, cache_bytes).await.unwrap());
             (finish(App::new(Arc::clone(&renderer), store)), renderer, replica)
         });
-        (Self { router: router(app.clone()), app, renderer, runtime, _data: None }, replica)
+        (Self { service: http::service(app.clone()), app, renderer, runtime, _data: None }, replica)
     }
 
     /// Renderings that run or wait, as the service counts them.
@@ -186,7 +185,7 @@ impl Service {
     pub fn begin_with(&self, path: &str, headers: &[(&str, &str)]) -> Begun {
         let request = headers.iter().fold(Request::get(path), |request, (name, value)| request.header(*name, *value));
         let request = request.body(Body::empty()).unwrap();
-        let response = self.runtime.block_on(self.router.clone().oneshot(request)).unwrap();
+        let response = self.runtime.block_on(self.service.clone().oneshot(request)).unwrap();
         assert_eq!(response.status(), StatusCode::OK, "{path}");
         Begun { body: response.into_body() }
     }
@@ -196,7 +195,7 @@ impl Service {
     }
 
     pub async fn answer(&self, request: Request<Body>) -> Answer {
-        let response = self.router.clone().oneshot(request).await.unwrap();
+        let response = self.service.clone().oneshot(request).await.unwrap();
         let (parts, body) = response.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answer { status: parts.status, headers: parts.headers, body }
