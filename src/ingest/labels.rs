@@ -37,9 +37,15 @@ pub(super) fn to_labels(mask: Volume) -> Result<Volume, MaskError> {
 
 fn narrow<const N: usize>(bytes: &[u8], value: impl Fn([u8; N]) -> i128) -> Result<Vec<u8>, MaskError> {
     let chunks = bytes.as_chunks::<N>().0;
+    let mut bits = [0; N];
+    let lowest = |chunk: &[u8; N]| {
+        bits.iter_mut().zip(chunk).for_each(|(bits, byte)| *bits |= byte);
+        chunk[0]
+    };
+    let labels = chunks.iter().map(lowest).collect();
     // Only the lowest byte of a label is not zero.
-    if chunks.iter().all(|chunk| chunk[1..].iter().all(|&high| high == 0) && (N > 1 || value(*chunk) >= 0)) {
-        return Ok(chunks.iter().map(|chunk| chunk[0]).collect());
+    if bits[1..].iter().all(|&high| high == 0) && (N > 1 || value(bits) >= 0) {
+        return Ok(labels);
     }
     let odd = || chunks.iter().map(|&chunk| value(chunk)).filter(|v| !(0..=255).contains(v));
     Err(MaskError::OutOfRange { voxels: odd().count(), example: odd().next().unwrap_or(0) })

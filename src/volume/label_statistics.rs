@@ -100,9 +100,10 @@ fn labels_of_slice(slice: usize, pixels: &[u8], columns: usize) -> Vec<SliceLabe
     let mut tallies = [Tally::EMPTY; 256];
     for (row, line) in pixels.chunks_exact(columns.max(1)).enumerate() {
         let mut column = 0;
-        for run in line.chunk_by(|a, b| a == b) {
-            tallies[usize::from(run[0])].add_run(row, column, run.len());
-            column += run.len();
+        while let Some(&label) = line.get(column) {
+            let len = run_len(&line[column..], label);
+            tallies[usize::from(label)].add_run(row, column, len);
+            column += len;
         }
     }
     let labels = (0..=u8::MAX).map(Label).zip(tallies).skip(1).filter(|(_, tally)| tally.pixels > 0);
@@ -112,6 +113,13 @@ fn labels_of_slice(slice: usize, pixels: &[u8], columns: usize) -> Vec<SliceLabe
         SliceLabel { slice, label, pixels: tally.pixels, rows: tally.rows, columns: tally.columns, centroid }
     };
     labels.map(summary).collect()
+}
+
+/// How many of the first pixels have this label. Most of a mask is background, which is compared many pixels at once.
+fn run_len(pixels: &[u8], label: u8) -> usize {
+    let blocks = pixels.as_chunks::<64>().0;
+    let same = 64 * blocks.iter().take_while(|block| **block == [label; 64]).count();
+    same + pixels[same..].iter().take_while(|&&pixel| pixel == label).count()
 }
 
 fn merge(slices: &[SliceLabel]) -> Vec<VolumeLabel> {

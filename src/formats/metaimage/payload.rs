@@ -1,4 +1,5 @@
 use flate2::{Decompress, FlushDecompress, Status};
+use libdeflater::{Decompressor, adler32};
 
 use super::{Encoding, Header, MetaImageError};
 
@@ -41,6 +42,9 @@ fn inflate(payload: &[u8], expected: usize) -> Result<Vec<u8>, MetaImageError> {
         return Err(MetaImageError::Impossible { expected, compressed: payload.len() });
     }
     let mut bytes = vec![0; expected];
+    if inflate_at_once(payload, &mut bytes) {
+        return Ok(bytes);
+    }
     let mut stream = if payload.starts_with(GZIP) { Decompress::new_gzip(WINDOW_BITS) } else { Decompress::new(true) };
     let mut beyond = [0];
     loop {
@@ -66,6 +70,15 @@ fn inflate(payload: &[u8], expected: usize) -> Result<Vec<u8>, MetaImageError> {
             return Err(MetaImageError::TooShort { inflated, expected });
         }
     }
+}
+
+/// Whether `payload` is a zlib stream, and nothing else, that fills `bytes`. Where it is not, the stream is read step by step, which
+/// shows what is wrong; a gzip stream is, too.
+fn inflate_at_once(payload: &[u8], bytes: &mut [u8]) -> bool {
+    let inflated = Decompressor::new().zlib_decompress(payload, bytes);
+    // A stream ends with its contents' checksum (RFC 1950 section 2.2): what ends with it has nothing behind the stream, except
+    // for the same four bytes once more.
+    inflated == Ok(bytes.len()) && payload.ends_with(&adler32(bytes).to_be_bytes())
 }
 
 fn swap_bytes(bytes: &mut [u8], size: usize) {
