@@ -41,9 +41,10 @@ def edition(release: Path) -> int:
     return voxels
 
 
-def imported(program: Path, release: Path):
-    with tempfile.TemporaryDirectory() as data:
-        subprocess.run([program, "import", release, "--data", data], check=True, capture_output=True)
+def imported(program: Path, release: Path, folder: str):
+    # Removed at the end of all rounds: ext4 makes files slowly for some seconds after many were removed.
+    data = tempfile.mkdtemp(dir=folder)
+    subprocess.run([program, "import", release, "--data", data], check=True, capture_output=True)
 
 
 def timed(work) -> tuple[float, float, object]:
@@ -65,11 +66,13 @@ def main():
     # SimpleITK would count the cores of the machine, and wait for threads that have none.
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     times, voxels = {}, 0
-    for _ in range(arguments.rounds):
-        wall, used, voxels = timed(lambda: edition(arguments.release))
-        times.setdefault("the edition's steps", []).append((wall, used))
-        for program in arguments.programs:
-            times.setdefault(str(program), []).append(timed(lambda program=program: imported(program, arguments.release))[:2])
+    with tempfile.TemporaryDirectory() as folder:
+        for _ in range(arguments.rounds):
+            wall, used, voxels = timed(lambda: edition(arguments.release))
+            times.setdefault("the edition's steps", []).append((wall, used))
+            for program in arguments.programs:
+                wall, used, _ = timed(lambda program=program: imported(program, arguments.release, folder))
+                times.setdefault(str(program), []).append((wall, used))
     reference = statistics.median(wall for wall, _ in times["the edition's steps"])
     print(f"{voxels / 1e6:.1f} million voxels, one core, medians of {arguments.rounds} rounds")
     for name, rounds in times.items():

@@ -117,7 +117,7 @@ for connections in 1 8 64; do
   row "512 × 512, 16 bit, cached" "$connections" "$url$image"
   row "the same bytes, nginx" "$connections" "$files/image.png"
 done
-row "npy, native, cached" 8 "$url$array"
+row "npy, native, rendered each time" 8 "$url$array"
 row "one scan's JSON" 8 "$url$json"
 row "the same bytes, nginx" 8 "$files/scan.json"
 echo
