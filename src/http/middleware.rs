@@ -4,7 +4,7 @@
 //!
 //! tower-http has layers for time limits, body limits and traces. They are not used, because they answer without a problem
 //! document (`TimeoutLayer`, `RequestBodyLimitLayer`), and because one line has status, route and time of a response
-//! (`TraceLayer` has three, and no route).
+//! (`TraceLayer` has three, and no route). Its layer for panics boxes the body of every response; `catch_unwind` does not.
 
 pub(super) mod auth;
 pub(super) mod compression;
