@@ -58,8 +58,8 @@ pub(super) async fn handle(app: App, request: Request, routes: Router) -> Respon
     request_id::CURRENT.scope(name, respond(app, request, routes).instrument(span)).await
 }
 
-/// Around each route: what it sends gets a name to be saved under, [`respond`] is told which route it was, and a panic becomes a
-/// response, so that the connection and everyone else's go on.
+/// Around each route: its files get their names, its responses its template, and a panic becomes a response, so that the
+/// connection and everyone else's go on.
 pub(super) fn around_route(
     route: Route,
 ) -> impl Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync {
@@ -75,7 +75,7 @@ pub(super) fn around_route(
     })
 }
 
-/// A defect, answered as one.
+/// The response of a handler with a defect.
 fn panicked(panic: &(dyn Any + Send)) -> Response {
     let text = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     tracing::error!(panic = text.unwrap_or("no message"), "a handler panicked");

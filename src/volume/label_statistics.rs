@@ -181,6 +181,18 @@ mod tests {
     }
 
     #[test]
+    fn runs_of_any_length_are_counted_whole() {
+        for (before, len, after) in [(0, 1, 0), (3, 63, 1), (0, 64, 9), (1, 65, 70), (64, 128, 64), (70, 200, 0)] {
+            let row = [vec![0; before], vec![7; len], vec![9; after]].concat();
+            let found = LabelStatistics::of(&mask([1, 1, row.len()], row));
+            let seven = found.whole[0];
+            assert_eq!((seven.label, seven.voxels), (Label(7), len as u64));
+            assert_eq!(seven.columns, (before, before + len - 1));
+            assert_eq!(found.labelled_pixels, [(len + after) as u64]);
+        }
+    }
+
+    #[test]
     fn an_empty_mask_has_no_labels_and_its_first_slice_is_best() {
         let found = LabelStatistics::of(&mask([3, 2, 2], vec![0; 12]));
         assert!(found.slices.is_empty() && found.whole.is_empty());

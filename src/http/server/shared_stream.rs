@@ -81,7 +81,7 @@ impl SharedStream {
 }
 
 /// Reads what there is. A read that leaves room has read all of it (epoll(7)), and the socket counts as not ready from then on, as
-/// tokio's own reads have it: hyper tries the next one at once, which would ask the system in vain for every request.
+/// tokio's own reads have it: hyper tries the next one at once, which would be a system call in vain for every request.
 fn try_read(stream: &TcpStream, buffer: &mut [u8]) -> io::Result<usize> {
     let mut all = None;
     let read = stream.try_io(Interest::READABLE, || {
