@@ -42,17 +42,29 @@ pub type Service = BoxCloneSyncService<Request, Response, Infallible>;
 /// The routes with the middleware around them. The middleware is one type: as layers of the router, each would be boxed and
 /// cloned for every request.
 pub fn service(app: App) -> Service {
+    let shared = Arc::new((checked(app.clone()), app));
+    BoxCloneSyncService::new(service_fn(move |request| {
+        let shared = Arc::clone(&shared);
+        async move {
+            let (checked, app) = &*shared;
+            Ok(middleware::handle(app, request, checked).await)
+        }
+    }))
+}
+
+/// The routes for requests that pass the checks of the middleware.
+fn checked(app: App) -> impl middleware::Responder {
     let routes = routes(&app);
     let allowed_origins = app.allowed_origins().clone();
     // Around the routes, not on them: the middleware changes URLs before a route is chosen. CORS around it, so that pages
     // elsewhere may read why they were refused, and may ask whether they may send a token before they do.
-    let handled = service_fn(move |request| middleware::handle(app.clone(), request, routes.clone()).map(Ok));
-    let compressed = compression::around(handled);
+    let dispatched = service_fn(move |request| middleware::dispatch(app.clone(), request, routes.clone()).map(Ok));
+    let compressed = compression::around(dispatched);
     let (cors, resource_policy) = (cors::layer(&allowed_origins), allowed_origins.resource_policy());
-    BoxCloneSyncService::new(cors.layer(compressed).map_response(move |mut response: Response| {
+    cors.layer(compressed).map_response(move |mut response: Response| {
         response.headers_mut().extend([resource_policy.clone()]);
         response
-    }))
+    })
 }
 
 fn routes(app: &App) -> Router {

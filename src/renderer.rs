@@ -28,7 +28,7 @@ pub use catalogue::Catalogue;
 pub use for_files::{Bands, Keep};
 pub use poll::poll_snapshots;
 pub use render::{RenderedImage, Timing};
-pub use request::{RenderRequest, SliceName};
+pub use request::{Key, RenderRequest, SliceName};
 pub use source_volume::SourceVolume;
 
 use cache::Cache;
@@ -306,22 +306,21 @@ impl Renderer {
         render_request: RenderRequest,
         flow: Flow,
     ) -> Result<(Arc<RenderedImage>, CacheStatus), RendererError> {
-        if let Some(found) = self.kept(&render_request, flow).await? {
+        if let Some(found) = self.kept(&render_request.key, flow).await? {
             return Ok((found, CacheStatus::Hit));
         }
         let (renderer, key) = (Arc::clone(self), render_request.key.clone());
         self.cache.render(key, flow.class, async move { renderer.render_anew(render_request, flow).await }).await
     }
 
-    /// The image of an order, if it was rendered before. What is sent is counted, even if the cache drops it meanwhile.
-    async fn kept(
-        &self,
-        render_request: &RenderRequest,
-        flow: Flow,
-    ) -> Result<Option<Arc<RenderedImage>>, RendererError> {
-        let Some(rendered) = self.cache.kept(&render_request.key).await else { return Ok(None) };
-        self.cache.count_hit();
+    /// The image with this key, if it was rendered before. What is sent is counted, even if the cache drops it meanwhile.
+    ///
+    /// # Errors
+    /// [`RendererError::Memory`].
+    pub async fn kept(&self, key: &Key, flow: Flow) -> Result<Option<Arc<RenderedImage>>, RendererError> {
+        let Some(rendered) = self.cache.kept(key).await else { return Ok(None) };
         let reservation = self.pool.budget().reserve(flow, rendered.bytes.len() as u64).await?;
+        self.cache.count_hit();
         let bytes = hold(Arc::new(reservation), rendered.bytes.clone());
         Ok(Some(Arc::new(RenderedImage { bytes, ..RenderedImage::clone(&rendered) })))
     }

@@ -1,6 +1,7 @@
-//! The middleware around the routes. A request gets an id and joins its sender's trace; its URL's length and its host are
-//! checked; it is authenticated; the revision is taken off its path; its time begins. The response ends when the token is revoked,
-//! gets its cache headers and its request id, and is counted and logged.
+//! The middleware around the routes. [`handle`] is outermost: a request gets an id and joins its sender's trace, and its response is
+//! counted and logged. If it is for an image that was sent before, the response is known. [`dispatch`] is inside compression and
+//! CORS: the URL's length and the host are checked; the request is authenticated; the revision is taken off its path; its time
+//! begins. The response ends when the token is revoked, and gets its cache headers.
 //!
 //! tower-http has layers for time limits, body limits and traces. They are not used, because they answer without a problem
 //! document (`TimeoutLayer`, `RequestBodyLimitLayer`), and because one line has status, route and time of a response
@@ -48,14 +49,25 @@ use url::{Refused, address};
 /// Answers that take longer are worth a line in the log.
 const SLOW_SECONDS: f64 = 1.0;
 
-/// Around all routes.
-pub(super) async fn handle(app: App, request: Request, routes: Router) -> Response {
+/// What makes the responses inside some of the middleware.
+pub(super) trait Responder:
+    Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+impl<S> Responder for S where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
+{
+}
+
+/// Around everything.
+pub(super) async fn handle(app: &App, request: Request, checked: &impl Responder) -> Response {
     let name = request_id::of(request.headers());
     let path = request.uri().path();
     let (id, method) = (name.to_str().unwrap_or_default(), request.method().as_str());
     let span = tracing::info_span!("request", id, method, path, status = Empty);
     trace_context::join(&span, request.headers());
-    request_id::CURRENT.scope(name, respond(app, request, routes).instrument(span)).await
+    request_id::CURRENT.scope(name, respond(app, request, checked).instrument(span)).await
 }
 
 /// Around each route: its files get their names, its responses its template, and a panic becomes a response, so that the
@@ -83,12 +95,10 @@ fn panicked(panic: &(dyn Any + Send)) -> Response {
     Problem::new(Code::InternalError, detail).into_response()
 }
 
-async fn respond(app: App, request: Request, routes: Router) -> Response {
+async fn respond(app: &App, request: Request, checked: &impl Responder) -> Response {
     let (start, method) = (Instant::now(), request.method().clone());
     let _in_flight = app.metrics().in_flight();
-    let (conditions, is_private) = (Preconditions::of(request.headers()), app.authenticator().is_some());
-    let (response, has_revision) = dispatch(&app, request, routes).await;
-    let mut response = caching::finish(&conditions, response, is_private, has_revision);
+    let mut response = repeated_or_new(app, request, checked).await;
     let headers = response.headers_mut();
     if let Ok(name) = request_id::CURRENT.try_with(HeaderValue::clone) {
         headers.insert(request_id::HEADER, name);
@@ -111,8 +121,38 @@ async fn respond(app: App, request: Request, routes: Router) -> Response {
     response
 }
 
+/// The response with a cached image that was sent for this URL before, or a new response.
+async fn repeated_or_new(app: &App, request: Request, checked: &impl Responder) -> Response {
+    let url = is_repeatable(app, &request).then(|| request.uri().clone());
+    if let Some(url) = &url
+        && let Some(response) = app.image_responses().repeated(app.renderer(), address(url), client(&request))
+    {
+        return response;
+    }
+    // Boxed, because this future is moved several times, and seldom has to wait.
+    let Ok(response) = Box::pin(checked.clone().oneshot(request)).await;
+    if let Some(url) = url {
+        app.image_responses().keep(address(&url), &response);
+    }
+    response
+}
+
+/// Whether nothing but its URL determines the response, if it is one with an image.
+fn is_repeatable(app: &App, request: &Request) -> bool {
+    let (headers, is_open) = (request.headers(), app.authenticator().is_none());
+    let is_plain = Preconditions::of(headers) == Preconditions::default() && !headers.contains_key(header::ORIGIN);
+    is_open && is_plain && request.method() == Method::GET && host::check(request).is_ok()
+}
+
+/// The response to a new request, with what it says to caches.
+pub(super) async fn dispatch(app: App, request: Request, routes: Router) -> Response {
+    let (conditions, is_private) = (Preconditions::of(request.headers()), app.authenticator().is_some());
+    let (response, has_revision) = route(&app, request, routes).await;
+    caching::finish(&conditions, response, is_private, has_revision)
+}
+
 /// What the service answers, or what keeps it from it, and whether the URL names a revision.
-async fn dispatch(app: &App, mut request: Request, routes: Router) -> (Response, bool) {
+async fn route(app: &App, mut request: Request, routes: Router) -> (Response, bool) {
     let (pinned, principal) = match prepare(app, &mut request).await {
         Ok(prepared) => prepared,
         Err(response) => return (*response, false),

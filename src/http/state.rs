@@ -1,3 +1,4 @@
+pub(super) mod image_responses;
 pub(super) mod pinned;
 pub(super) mod single_flight;
 mod zipped_volumes;
@@ -27,6 +28,7 @@ use crate::params::{Pairs, Parameter, decode};
 use crate::renderer::{Catalogue, Renderer, RendererError, Snapshot};
 use crate::spider::ScanId;
 use crate::store::Store;
+use image_responses::ImageResponses;
 use pinned::Pinned;
 use single_flight::SingleFlightCache;
 use zipped_volumes::ZippedVolumes;
@@ -51,6 +53,7 @@ struct Shared {
     renderer: Arc<Renderer>,
     store: Store,
     documents: Documents,
+    image_responses: ImageResponses,
     table_files: TableFiles,
     zipped_volumes: ZippedVolumes,
     digests: Digests,
@@ -75,6 +78,7 @@ impl App {
                 renderer,
                 store,
                 documents: Documents::new(plan.documents),
+                image_responses: ImageResponses::new(plan.image_responses),
                 table_files: SingleFlightCache::new(plan.tables, |(url, ..), bytes| url.len() + bytes.len()),
                 zipped_volumes: ZippedVolumes::new(plan.volumes),
                 digests: Digests::default(),
@@ -144,6 +148,11 @@ impl App {
     /// Recent revisions of the exports for Hugging Face `datasets`.
     pub(super) fn repositories(&self) -> &Repositories {
         &self.shared.repositories
+    }
+
+    /// Recent responses with an image.
+    pub(super) fn image_responses(&self) -> &ImageResponses {
+        &self.shared.image_responses
     }
 
     /// Recent tables as files.

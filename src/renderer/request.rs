@@ -53,7 +53,7 @@ impl SliceName {
 
 /// What tells one cached image from another.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Key {
+pub struct Key {
     pub(super) scan: ScanId,
     pub(super) revision: Arc<str>,
     /// In the image's layout; 0 for a montage.
@@ -76,6 +76,12 @@ impl RenderRequest {
     pub fn validator(&self) -> String {
         let Key { scan, revision, slice, image_request } = &self.key;
         format!("{scan}-{revision} {slice} {}", image_request.fingerprint())
+    }
+
+    /// What tells the image from others in the cache.
+    #[must_use]
+    pub fn key(&self) -> &Key {
+        &self.key
     }
 
     /// Rows and columns of the image.

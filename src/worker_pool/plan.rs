@@ -12,8 +12,10 @@ const LEAST: u64 = 256 << 20;
 pub struct MemoryPlan {
     /// Renderings that were rendered before.
     pub renderer: u64,
-    /// JSON that was answered before.
+    /// JSON that was sent before.
     pub documents: u64,
+    /// Headers of images that were sent before.
+    pub image_responses: u64,
     /// Tables as files that were made before.
     pub tables: u64,
     /// Zipped volumes that were made before.
@@ -54,6 +56,7 @@ impl Default for MemoryPlan {
         Self {
             renderer: 2 * small,
             documents: small,
+            image_responses: small,
             tables: small,
             volumes: small,
             samples: small,
@@ -75,7 +78,7 @@ impl MemoryPlan {
         let rest = memory - BASE;
         let share = rest / 32;
         let renderer = renderer.unwrap_or(12 * share);
-        // Two parts of documents, tables, samples, and two of volumes; four of connections.
+        // One part of documents and headers of images, one of tables, one of samples, and two of volumes; four of connections.
         let kept = 5 * share;
         let connections = 4 * share;
         let work = rest.saturating_sub(renderer + kept + connections);
@@ -87,7 +90,16 @@ impl MemoryPlan {
                 needed: (needed >> 20) + 1,
             });
         }
-        Ok(Self { renderer, documents: share, tables: share, volumes: 2 * share, samples: share, connections, work })
+        Ok(Self {
+            renderer,
+            documents: share / 2,
+            image_responses: share / 2,
+            tables: share,
+            volumes: 2 * share,
+            samples: share,
+            connections,
+            work,
+        })
     }
 }
 
@@ -100,7 +112,7 @@ mod tests {
         for memory in [256u64, 300, 1024, 100_000].map(|mb| mb << 20) {
             for renderer in [None, Some(0), Some(32 << 20)] {
                 let plan = MemoryPlan::of(memory, renderer).unwrap();
-                let kept = plan.documents + plan.tables + plan.volumes + plan.samples;
+                let kept = plan.documents + plan.image_responses + plan.tables + plan.volumes + plan.samples;
                 assert!(plan.renderer + kept + plan.connections + plan.work + BASE <= memory, "{plan:?}");
                 assert!(plan.work >= LEAST / 8);
             }

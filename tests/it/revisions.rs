@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::path::Path;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use sagittal::index::path_in;
@@ -39,6 +40,37 @@ fn renew(service: &Service) {
 
 fn revision(service: &Service) -> u64 {
     service.json("/v1/dataset")["revision"].as_u64().unwrap()
+}
+
+/// Responses with an image are kept once the second of a change has passed.
+fn wait_for_the_next_second() {
+    std::thread::sleep(Duration::from_millis(1100));
+}
+
+#[test]
+fn an_image_that_was_requested_often_changes_with_its_scan() {
+    let (here, there) = (imported(&Release::small()), imported(&another(&SCANS)));
+    let service = Service::over(here.path());
+    let old = revision(&service);
+    wait_for_the_next_second();
+    let paths = ["/v1/scans/1_t1/slices/2/image.png", "/v1/scans/1_t2/slices/2/mask.npy", "/v1/scans/1_t1/montage.png"];
+    let pinned = |revision: u64, path: &str| format!("/r/{revision}{path}");
+    let before: Vec<_> =
+        paths.iter().map(|path| [path, path, &*pinned(old, path)].map(|url| service.get(url))).collect();
+    for (path, answers) in paths.iter().zip(&before) {
+        assert!(answers.iter().all(|answer| answer.body == answers[0].body), "{path}");
+        assert_eq!(service.get(path).header("cache-status"), "sagittal; hit", "{path}");
+        assert_eq!(service.get(&pinned(old, path)).header("cache-control"), "public, max-age=31536000, immutable");
+    }
+    another(&SCANS).import(here.path());
+    renew(&service);
+    let expected = Service::over(there.path());
+    for (path, answers) in paths.iter().zip(&before) {
+        let now = service.get(path);
+        assert!(now.body == expected.get(path).body && now.body != answers[0].body, "{path}");
+        assert_ne!(now.header("etag"), answers[0].header("etag"), "{path}");
+        assert_eq!(service.problem(&pinned(old, path), 410)["code"], "revision_gone", "{path}");
+    }
 }
 
 /// The rows come from another transaction than the catalogue did; both have to be of one revision.
@@ -110,7 +142,10 @@ fn a_patch_is_cut_from_the_voxels_that_the_disc_was_found_in() {
     let path = "/v1/scans/1_t1/discs/201/patch.npy?mm=20&spacing=0.5";
     let expected = Service::over(there.path()).get(path).body;
     let service = Service::over(here.path());
-    assert!(service.get(path).body != expected);
+    wait_for_the_next_second();
+    for _ in 0..3 {
+        assert!(service.get(path).body != expected);
+    }
     another(&SCANS).import(here.path());
     assert!(service.get(path).body == expected);
 }

@@ -5,6 +5,7 @@ use std::time::Duration;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use futures_util::FutureExt;
+use sagittal::http::AllowedOrigins;
 use sagittal::worker_pool::Pool;
 
 use crate::support::{Release, Service, held_pool};
@@ -25,6 +26,70 @@ fn a_known_image_is_not_rendered_again() {
     let known = Request::get(path).header("if-none-match", first.header("etag")).body(Body::empty()).unwrap();
     assert_eq!(fresh.send(known).status, StatusCode::NOT_MODIFIED);
     assert_eq!(fresh.get(path).header("cache-status"), "sagittal; fwd=miss; stored");
+}
+
+/// The service keeps the headers of images. A response with them is the one without, but for what names the request.
+#[test]
+fn a_response_that_is_repeated_is_the_same() {
+    let (service, _data) = crate::routes::service();
+    for path in [
+        "/v1/scans/1_t1/slices/2/image.png?size=20",
+        "/v1/scans/1_t1/slices/2/mask.npy",
+        "/v1/scans/1_t1/slices/2/overlay.png?alpha=0.3",
+        "/v1/scans/1_t1/montage.png",
+        "/v1/scans/1_t1/discs/201/patch.npy",
+    ] {
+        service.get(path);
+        let known = service.get(path);
+        assert_eq!(known.header("cache-status"), "sagittal; hit", "{path}");
+        let hits = service.renderer.load().hits;
+        for n in 1..4 {
+            let mut repeated = service.get_with(path, &[("x-request-id", "mine"), ("accept-encoding", "gzip")]);
+            assert_eq!(repeated.headers.insert("x-request-id", known.headers["x-request-id"].clone()).unwrap(), "mine");
+            assert_eq!((repeated.status, &repeated.headers), (known.status, &known.headers), "{path}");
+            assert!(repeated.body == known.body, "{path}");
+            assert_eq!(service.renderer.load().hits, hits + n, "{path}");
+        }
+        assert_ne!(service.get(path).header("x-request-id"), known.header("x-request-id"));
+        let metrics = String::from_utf8(service.get("/metrics").body).unwrap();
+        let count =
+            metrics.lines().find(|line| line.contains("requests_total") && line.contains(route_of(path))).unwrap();
+        assert!(count.ends_with(" 6"), "{count}");
+    }
+}
+
+/// The part of a route's name that no other route of the test has.
+fn route_of(path: &str) -> &str {
+    path.split('?').next().unwrap().rsplit('/').next().unwrap()
+}
+
+/// What is known of a URL is not said to those who may not know it, nor in place of what they have to be told.
+#[test]
+fn a_response_that_is_known_is_not_repeated_where_more_than_the_url_counts() {
+    let origin = "https://viewer.example";
+    let service = Service::changed(|app| app.allowing(AllowedOrigins::parse(&[origin.to_owned()]).unwrap()));
+    std::thread::sleep(Duration::from_millis(1100));
+    let path = "/v1/scans/1_t1/slices/2/mask.png";
+    let known = (0..3).map(|_| service.get(path)).next_back().unwrap();
+    assert!(!known.headers.contains_key("access-control-allow-origin"));
+    assert_eq!(service.get_with(path, &[("origin", origin)]).header("access-control-allow-origin"), origin);
+    assert!(!service.get(path).headers.contains_key("access-control-allow-origin"));
+    let head = service.send(Request::head(path).body(Body::empty()).unwrap());
+    assert_eq!((head.body.len(), head.header("content-length")), (0, known.header("content-length")));
+    assert_eq!(service.get_with(path, &[("if-none-match", known.header("etag"))]).status, StatusCode::NOT_MODIFIED);
+    assert_eq!(service.get_with(path, &[("if-match", "\"x\"")]).status, StatusCode::PRECONDITION_FAILED);
+    assert_eq!(service.send_with("POST", path, &[], "").status, StatusCode::METHOD_NOT_ALLOWED);
+
+    let data = tempfile::tempdir().unwrap();
+    Release::small().import(data.path());
+    let (service, token) = Service::authenticated(data.path());
+    std::thread::sleep(Duration::from_millis(1100));
+    let token = format!("Bearer {token}");
+    for _ in 0..3 {
+        let answer = service.get_with(path, &[("authorization", &token)]);
+        assert_eq!(answer.header("cache-control"), "private, max-age=300");
+    }
+    assert_eq!(service.get(path).status, StatusCode::UNAUTHORIZED);
 }
 
 #[test]

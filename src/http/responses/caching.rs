@@ -137,6 +137,11 @@ pub(in crate::http) fn tag(headers: &HeaderMap) -> Option<&HeaderValue> {
     headers.get(header::ETAG)
 }
 
+/// Whether a response says when the data changed, which it does not during the second of the change.
+pub(in crate::http) fn is_dated(headers: &HeaderMap) -> bool {
+    headers.contains_key(header::LAST_MODIFIED)
+}
+
 /// Names one more request header that chose the representation.
 pub(in crate::http) fn add_vary(headers: &mut HeaderMap, name: HeaderName) {
     headers.append(header::VARY, name.into());

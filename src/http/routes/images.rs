@@ -17,6 +17,7 @@ use crate::http::responses::headers::numbers;
 use crate::http::responses::problem::Problem;
 use crate::http::responses::provenance::named;
 use crate::http::responses::validator::Validator;
+use crate::http::state::image_responses::CachedImage;
 use crate::http::state::{ApiRequest, App};
 use crate::imaging::{ImageKind, ImageQuery};
 use crate::renderer::{CacheStatus, Catalogue, RenderRequest, RenderedImage, RendererError, SliceName};
@@ -77,8 +78,13 @@ pub(in crate::http) async fn answer(
     if request.method == Method::HEAD || render_request.is_large() {
         return unrendered(request, &render_request, &caching).await;
     }
+    let key = render_request.key().clone();
     let (rendered, status) = request.app.renderer().render(render_request).await?;
-    Ok(caching.attach(response(&rendered, status)))
+    let mut response = caching.attach(response(&rendered, status));
+    if status == CacheStatus::Hit {
+        response.extensions_mut().insert(CachedImage { key, revision });
+    }
+    Ok(response)
 }
 
 /// What can be said before anything is rendered; and, of a large array, parts that are rendered while it is sent. HEAD gets

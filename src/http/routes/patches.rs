@@ -10,6 +10,7 @@ use crate::bundles::{Bundle, Stack};
 use crate::http::extract::{DiscPath, ScanPath};
 use crate::http::responses::problem::{Code, Problem};
 use crate::http::responses::provenance::named;
+use crate::http::state::image_responses::CachedImage;
 use crate::http::state::{ApiRequest, App, known_volume};
 use crate::imaging::PatchQuery;
 use crate::params::{ParameterError, ParameterErrorKind, plain};
@@ -65,7 +66,9 @@ async fn slice(
     let spacing_mm = catalogue.grid(scan)?.canonical.spacing_mm();
     let (name, image_request) = (SliceName::Number(disc.best_slice), query.around(disc, spacing_mm));
     let render_request = request.app.renderer().render_request(catalogue, scan, &name, &image_request)?;
-    let response = answer(request, catalogue.revision, Ok(render_request.clone())).await?;
+    let mut response = answer(request, catalogue.revision, Ok(render_request.clone())).await?;
+    // Where the disc lies is read from the index each time.
+    response.extensions_mut().remove::<CachedImage>();
     Ok(named(response, &render_request, disc.best_slice..=disc.best_slice))
 }
 
