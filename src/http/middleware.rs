@@ -49,7 +49,7 @@ use url::{Refused, address};
 /// Answers that take longer are worth a line in the log.
 const SLOW_SECONDS: f64 = 1.0;
 
-/// What makes the responses inside some of the middleware.
+/// A service inside [`handle`]: it makes the responses that are not repeated.
 pub(super) trait Responder:
     Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + Sync + 'static
 {
@@ -129,7 +129,7 @@ async fn repeated_or_new(app: &App, request: Request, checked: &impl Responder) 
     {
         return response;
     }
-    // Boxed, because this future is moved several times, and seldom has to wait.
+    // Boxed, so that the future of a request that is not new, which is moved several times, is small.
     let Ok(response) = Box::pin(checked.clone().oneshot(request)).await;
     if let Some(url) = url {
         app.image_responses().keep(address(&url), &response);

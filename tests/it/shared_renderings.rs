@@ -63,7 +63,7 @@ fn route_of(path: &str) -> &str {
     path.split('?').next().unwrap().rsplit('/').next().unwrap()
 }
 
-/// What is known of a URL is not said to those who may not know it, nor in place of what they have to be told.
+/// Requests without the token are refused, and those with an `Origin` or conditions get the response that these determine.
 #[test]
 fn a_response_that_is_known_is_not_repeated_where_more_than_the_url_counts() {
     let origin = "https://viewer.example";
